@@ -1,0 +1,123 @@
+/*
+ * The idempotency store: one interface for every kind of store.
+ *
+ *   absent --claim(token, lease)--> pending --commit(token, retention)--> done
+ *   pending --release(token), or the lease lapses--> absent
+ *   done --retention runs out--> absent
+ *
+ * Every operation is atomic, across all workers (and, for a remote store,
+ * all hosts), and carries the random token of the claim, so that a late
+ * worker cannot touch another's claim.
+ */
+
+#ifndef _NGX_PLUM_STORE_H_INCLUDED_
+#define _NGX_PLUM_STORE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+#define NGX_PLUM_TOKEN_LEN       16
+
+
+/* what became of an operation: one of six, never two */
+
+typedef enum {
+    NGX_PLUM_OP_OK = 0,          /* claim: new, the token holds the record;
+                                    others: done as asked */
+    NGX_PLUM_OP_BUSY,            /* claim: another token's claim is pending */
+    NGX_PLUM_OP_DONE,            /* claim: forwarded before; answer is set */
+    NGX_PLUM_OP_LOST,            /* renew, commit, release: the record is not
+                                    held by this token (any more) */
+    NGX_PLUM_OP_NOT_SENT,        /* the store could not be asked */
+    NGX_PLUM_OP_UNKNOWN          /* asked, and no answer: it may have happened */
+} ngx_plum_outcome_e;
+
+
+typedef struct ngx_plum_store_s  ngx_plum_store_t;
+typedef struct ngx_plum_claim_s  ngx_plum_claim_t;
+
+typedef void (*ngx_plum_claim_pt)(ngx_plum_claim_t *claim);
+
+
+/*
+ * A claim, owned by the request: allocated by it, in its pool.  The caller
+ * sets the first group before claim(); the store fills the second group.
+ */
+
+struct ngx_plum_claim_s {
+    ngx_str_t            key;            /* at most PLUM_KEY_MAX bytes */
+    u_char               token[NGX_PLUM_TOKEN_LEN];
+    ngx_msec_t           lease;
+    ngx_pool_t          *pool;           /* for answer */
+    ngx_log_t           *log;
+    ngx_plum_claim_pt    handler;        /* when claim() returned NGX_AGAIN */
+    void                *data;
+
+    ngx_plum_outcome_e   outcome;        /* of claim() */
+    ngx_msec_t           left;           /* BUSY: of the other's lease */
+    ngx_str_t            answer;         /* DONE: kept with the commit, in
+                                            pool; empty: none was kept */
+
+    void                *op;             /* the store's own; NULL: nothing is
+                                            under way */
+};
+
+
+/*
+ * A kind of store.
+ *
+ * claim    NGX_OK: outcome is set now.  NGX_AGAIN: handler is called later,
+ *          never from inside claim().  A repeated claim with the same token
+ *          finds its own record and is OK (a retried command).
+ * cancel   the request goes away while claim() is under way: handler will not
+ *          be called; if the claim turns out to have been made, the store
+ *          releases it.  Only called while op is not NULL.
+ * renew    extends the lease from now.
+ * commit   pending -> done, kept for retention milliseconds, with the answer
+ *          (may be empty).
+ * release  pending -> absent.
+ *
+ * renew, commit and release copy what they need and return at once: NGX_OK
+ * (with OK or LOST known at once, or written later).  The store itself
+ * retries commit and release until they are acknowledged or the lease has
+ * lapsed, and logs what it could not do.  If the return value is NGX_ERROR
+ * the outcome is NOT_SENT, and the record lapses with its lease.
+ */
+
+typedef struct {
+    ngx_int_t          (*claim)(ngx_plum_store_t *store,
+                                ngx_plum_claim_t *claim);
+    void               (*cancel)(ngx_plum_store_t *store,
+                                 ngx_plum_claim_t *claim);
+    ngx_int_t          (*renew)(ngx_plum_store_t *store,
+                                ngx_plum_claim_t *claim);
+    ngx_int_t          (*commit)(ngx_plum_store_t *store,
+                                 ngx_plum_claim_t *claim,
+                                 ngx_msec_t retention, ngx_str_t *answer);
+    ngx_int_t          (*release)(ngx_plum_store_t *store,
+                                  ngx_plum_claim_t *claim);
+} ngx_plum_store_ops_t;
+
+
+struct ngx_plum_store_s {
+    ngx_str_t                    name;
+    const ngx_plum_store_ops_t  *ops;
+    void                        *data;   /* the kind's own */
+};
+
+
+/*
+ * Configuration of a store: called by plum_store with the address behind its
+ * scheme ("16m" of "memory:16m") and the remaining parameters.  NGX_CONF_OK
+ * or NGX_CONF_ERROR (logged).  tag is the address of the module, for
+ * ngx_shared_memory_add().
+ */
+
+char *ngx_plum_store_memory(ngx_conf_t *cf, ngx_plum_store_t *store,
+    ngx_str_t *address, ngx_str_t *parameters, ngx_uint_t nparameters,
+    void *tag);
+
+
+#endif /* _NGX_PLUM_STORE_H_INCLUDED_ */

@@ -1,0 +1,65 @@
+/*
+ * Keys of plum_signature: the bytes of a secret made ready for one use.
+ * All cryptography is OpenSSL's (EVP).
+ */
+
+#ifndef _PLUM_KEY_H_INCLUDED_
+#define _PLUM_KEY_H_INCLUDED_
+
+
+#include <plum_types.h>
+
+
+typedef enum {
+    PLUM_ALGORITHM_NONE = 0,     /* static key: compared, not computed */
+    PLUM_ALGORITHM_SHA256,       /* HMAC (RFC 2104) with that digest */
+    PLUM_ALGORITHM_SHA384,
+    PLUM_ALGORITHM_SHA512,
+    PLUM_ALGORITHM_ED25519       /* RFC 8032; the secret is a public key */
+} plum_algorithm_t;
+
+#define PLUM_MAC_MAX             64      /* bytes of the longest signature */
+
+
+typedef struct plum_key_s  plum_key_t;
+
+/*
+ * Makes a key.  The bytes are copied where they are needed and wiped by
+ * plum_key_destroy().  NULL if out of memory, or if the length does not suit
+ * the algorithm (Ed25519: 32; others: at least 1).  A key may be used by one
+ * thread at a time; a forked child may use its copy.
+ */
+
+plum_key_t *plum_key_create(plum_algorithm_t algorithm, const uint8_t *bytes,
+    size_t len);
+void plum_key_destroy(plum_key_t *key);
+
+/* bytes of a MAC or signature of that algorithm: 32, 48, 64, 64; NONE: 0 */
+
+size_t plum_algorithm_size(plum_algorithm_t algorithm);
+
+/*
+ * HMAC over the pieces in order into mac, which holds PLUM_MAC_MAX bytes.
+ * One keyed context a key, restarted each time; no allocation.
+ */
+
+int plum_key_mac(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
+    uint8_t *mac);
+
+/*
+ * Ed25519: 1 if signature (64 bytes) is right for the pieces in order, else
+ * 0.  The pieces are joined in memory that is freed before it returns.
+ */
+
+int plum_key_verify(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
+    const uint8_t *signature);
+
+/*
+ * Static key: 1 if value equals the secret, else 0; in constant time whatever
+ * the lengths (digests are compared).
+ */
+
+int plum_key_equals(plum_key_t *key, const plum_str_t *value);
+
+
+#endif /* _PLUM_KEY_H_INCLUDED_ */

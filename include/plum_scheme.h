@@ -1,0 +1,129 @@
+/*
+ * Signature schemes.  A preset is one row of a table; plum_signature's
+ * parameters change a copy of a row.
+ *
+ *  preset             header                 format, prefix  encoding  content
+ *  api-key            x-api-key              plain           -         -
+ *  body-token         (path=)                -               -         -
+ *  hmac               (header=)              plain           hex       {body}
+ *  standard-webhooks  webhook-signature      list  v1,       base64
+ *                                            {id}.{timestamp}.{body}
+ *  svix               svix-signature         likewise, with svix- headers
+ *  stripe             stripe-signature       list  v1=       hex
+ *                                            {timestamp}.{body}, t= in the list
+ *  github             x-hub-signature-256    plain sha256=   hex       {body}
+ *  shopify            x-shopify-hmac-sha256  plain           base64    {body}
+ *  slack              x-slack-signature      plain v0=       hex
+ *                                            v0:{timestamp}:{body}
+ *
+ * A list is items with a prefix: if the prefix ends with "=", items are
+ * separated by commas ("t=1,v1=ab"); if with ",", by spaces ("v1,ab v1,cd").
+ * Items of other prefixes are passed over.
+ *
+ * Sources: the Standard Webhooks specification (standard-webhooks.com);
+ * docs.svix.com, docs.stripe.com/webhooks, docs.github.com (webhooks),
+ * shopify.dev (webhooks), api.slack.com (verifying requests).
+ */
+
+#ifndef _PLUM_SCHEME_H_INCLUDED_
+#define _PLUM_SCHEME_H_INCLUDED_
+
+
+#include <plum_types.h>
+#include <plum_key.h>
+
+
+#define PLUM_SCHEME_PIECES       16      /* pieces of a content template */
+#define PLUM_SCHEME_CANDIDATES   16      /* signatures tried in one request */
+#define PLUM_SCHEME_HEADER_MAX   8192    /* bytes of a credential header */
+
+
+typedef enum {
+    PLUM_SCHEME_API_KEY,         /* a header equals the secret */
+    PLUM_SCHEME_BODY_TOKEN,      /* a string in the body equals it */
+    PLUM_SCHEME_MAC              /* HMAC or public-key signature */
+} plum_scheme_kind_t;
+
+typedef enum {
+    PLUM_STAMP_NONE = 0,
+    PLUM_STAMP_HEADER,           /* timestamp=Name */
+    PLUM_STAMP_LIST,             /* timestamp=list:t, an item of the list */
+    PLUM_STAMP_JSON              /* timestamp=json:path, seen after parsing */
+} plum_stamp_t;
+
+typedef enum {
+    PLUM_PIECE_TEXT,             /* as it stands in the template */
+    PLUM_PIECE_TIMESTAMP,        /* {timestamp}: as the sender spelt it */
+    PLUM_PIECE_ID,               /* {id} */
+    PLUM_PIECE_BODY,             /* {body}: exactly once */
+    PLUM_PIECE_HEADER,           /* {header:Name} */
+    PLUM_PIECE_URI               /* {uri}: as in the request line */
+} plum_piece_kind_t;
+
+typedef struct {
+    plum_piece_kind_t    kind;
+    plum_str_t           text;           /* TEXT: bytes; HEADER: the name */
+} plum_piece_t;
+
+
+typedef struct {
+    plum_str_t           name;           /* of the preset */
+    plum_scheme_kind_t   kind;
+    plum_algorithm_t     algorithm;
+    plum_str_t           header;         /* with the key or signature */
+    unsigned             list:1;
+    unsigned             base64:1;       /* else hex */
+    plum_str_t           prefix;         /* of a symmetric signature */
+    plum_str_t           prefix_public;  /* of an Ed25519 one; empty: none */
+    plum_str_t           content;        /* the template */
+    plum_stamp_t         stamp;
+    plum_str_t           timestamp;      /* header, item or path; per stamp */
+    plum_str_t           id;             /* header; empty: none */
+    plum_str_t           path;           /* body-token: the place */
+    int64_t              tolerance;      /* seconds; 0: off */
+
+    /* set by plum_scheme_finish() */
+
+    plum_piece_t         pieces[PLUM_SCHEME_PIECES];
+    size_t               npieces;
+} plum_scheme_t;
+
+
+/* the row of that name, or NULL; rows are not finished */
+
+const plum_scheme_t *plum_scheme_find(const plum_str_t *name);
+
+/*
+ * Changes one parameter of a copy of a row: header, path, algorithm, format,
+ * prefix, encoding, content, timestamp, id, tolerance.  The strings must
+ * outlive the scheme.  PLUM_ERROR for an unknown name, one that does not suit
+ * the scheme's kind, or a bad value.  tolerance is "off" or a time in
+ * seconds with an optional unit s, m, h (zero is an error).  Header names
+ * must be RFC 9110 tokens and not one of those that NGINX itself lives by
+ * (Host, Content-Length, Content-Type, Content-Encoding, Transfer-Encoding,
+ * Connection, Expect, Cookie, X-Forwarded-For and the like).
+ */
+
+int plum_scheme_set(plum_scheme_t *scheme, const plum_str_t *parameter,
+    const plum_str_t *value, plum_error_t *err);
+
+/*
+ * Checks the whole and parses the content template.  Errors: no header; a
+ * template without or with two {body}, with an unknown or unclosed token,
+ * with {timestamp} or {id} that nothing provides, {timestamp} from the body;
+ * a list without a prefix that ends with "=" or ","; timestamp=list: without
+ * a "k=v" list; a timestamp whose tolerance is not said to be off yet zero;
+ * body-token without path.
+ */
+
+int plum_scheme_finish(plum_scheme_t *scheme, plum_error_t *err);
+
+/*
+ * 1 if the scheme lets a recorded request pass again later: no timestamp, or
+ * tolerance off.
+ */
+
+int plum_scheme_replayable(const plum_scheme_t *scheme);
+
+
+#endif /* _PLUM_SCHEME_H_INCLUDED_ */

@@ -1,0 +1,85 @@
+/*
+ * The credential of one request: found and parsed from headers (before the
+ * body is read), checked against the live secrets (after).
+ */
+
+#ifndef _PLUM_SIGNATURE_H_INCLUDED_
+#define _PLUM_SIGNATURE_H_INCLUDED_
+
+
+#include <plum_scheme.h>
+
+
+/*
+ * Looks a request header up, case-insensitively: returns how many there are
+ * of that name and sets *value to the first.
+ */
+
+typedef size_t (*plum_header_pt)(void *data, const plum_str_t *name,
+    plum_str_t *value);
+
+
+typedef enum {
+    PLUM_CREDENTIAL_OK = 0,
+    PLUM_CREDENTIAL_MISSING,     /* no header of that name, or it is empty;
+                                    also a timestamp or id that must be there */
+    PLUM_CREDENTIAL_MALFORMED,   /* header twice, wrong prefix, not decodable,
+                                    wrong length, over 16 candidates, a
+                                    timestamp that is no number */
+    PLUM_CREDENTIAL_MISMATCH,
+    PLUM_CREDENTIAL_STALE,
+    PLUM_CREDENTIAL_NOMEM
+} plum_credential_rc_t;
+
+
+typedef struct {
+    plum_algorithm_t     algorithm;      /* ED25519, or the scheme's own */
+    uint8_t              bytes[PLUM_MAC_MAX];
+    size_t               len;
+} plum_candidate_t;
+
+
+/*
+ * Filled by plum_signature_parse(); points into the headers, so lives as
+ * long as these.
+ */
+
+typedef struct {
+    plum_str_t           value;          /* the credential header */
+    plum_str_t           timestamp;      /* as spelt; empty: none */
+    plum_str_t           id;
+    plum_str_t           headers[PLUM_SCHEME_PIECES];   /* by piece index */
+    plum_candidate_t     candidates[PLUM_SCHEME_CANDIDATES];
+    size_t               ncandidates;
+} plum_credential_t;
+
+
+/*
+ * Parses what a MAC or api-key scheme needs from the headers and checks a
+ * header's or list item's timestamp against now.  Not for body tokens.
+ * In a list, items with the right prefix that cannot be decoded or have the
+ * wrong length are passed over as long as one remains; if none remains, the
+ * credential is malformed.  A list with no item of a known prefix is
+ * malformed.  k=v lists need exactly one timestamp item.
+ */
+
+plum_credential_rc_t plum_signature_parse(const plum_scheme_t *scheme,
+    plum_header_pt header, void *data, int64_t now, plum_credential_t *cred);
+
+/*
+ * Checks every candidate against every key of a matching algorithm, without
+ * early exit.  api-key: the header's value against every key.  Returns OK
+ * (and *matched: the index of a key that fits), MISMATCH or NOMEM.
+ */
+
+plum_credential_rc_t plum_signature_verify(const plum_scheme_t *scheme,
+    const plum_credential_t *cred, plum_key_t *const *keys, size_t nkeys,
+    const plum_str_t *uri, const plum_str_t *body, size_t *matched);
+
+/* the same for a body token */
+
+plum_credential_rc_t plum_token_verify(const plum_str_t *token,
+    plum_key_t *const *keys, size_t nkeys, size_t *matched);
+
+
+#endif /* _PLUM_SIGNATURE_H_INCLUDED_ */
