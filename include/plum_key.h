@@ -34,13 +34,16 @@ plum_key_t *plum_key_create(plum_algorithm_t algorithm, const uint8_t *bytes,
     size_t len);
 void plum_key_destroy(plum_key_t *key);
 
+plum_algorithm_t plum_key_algorithm(const plum_key_t *key);
+
 /* bytes of a MAC or signature of that algorithm: 32, 48, 64, 64; NONE: 0 */
 
 size_t plum_algorithm_size(plum_algorithm_t algorithm);
 
 /*
  * HMAC over the pieces in order into mac, which holds PLUM_MAC_MAX bytes.
- * One keyed context a key, restarted each time; no allocation.
+ * One keyed context a key, restarted each time; no allocation.  PLUM_ERROR
+ * if the key is of another kind, or OpenSSL fails.
  */
 
 int plum_key_mac(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
@@ -48,7 +51,8 @@ int plum_key_mac(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
 
 /*
  * Ed25519: 1 if signature (64 bytes) is right for the pieces in order, else
- * 0.  The pieces are joined in memory that is freed before it returns.
+ * 0; PLUM_ERROR if the key is of another kind, or out of memory.  The pieces
+ * are joined in memory that is freed before it returns.
  */
 
 int plum_key_verify(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
@@ -56,7 +60,8 @@ int plum_key_verify(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
 
 /*
  * Static key: 1 if value equals the secret, else 0; in constant time whatever
- * the lengths (digests are compared).
+ * the lengths (digests are compared).  PLUM_ERROR if the key is of another
+ * kind, or OpenSSL fails.
  */
 
 int plum_key_equals(plum_key_t *key, const plum_str_t *value);

@@ -37,6 +37,9 @@
 #define PLUM_SCHEME_CANDIDATES   16      /* signatures tried in one request */
 #define PLUM_SCHEME_HEADER_MAX   8192    /* bytes of a credential header */
 
+#define PLUM_TOLERANCE_DEFAULT   300     /* seconds, where there is a stamp */
+#define PLUM_GIVEN_TOLERANCE     1u      /* the bit in plum_scheme_t.given */
+
 
 typedef enum {
     PLUM_SCHEME_API_KEY,         /* a header equals the secret */
@@ -81,6 +84,7 @@ typedef struct {
     plum_str_t           id;             /* header; empty: none */
     plum_str_t           path;           /* body-token: the place */
     int64_t              tolerance;      /* seconds; 0: off */
+    unsigned             given;          /* bits of the parameters set */
 
     /* set by plum_scheme_finish() */
 
@@ -97,23 +101,27 @@ const plum_scheme_t *plum_scheme_find(const plum_str_t *name);
  * Changes one parameter of a copy of a row: header, path, algorithm, format,
  * prefix, encoding, content, timestamp, id, tolerance.  The strings must
  * outlive the scheme.  PLUM_ERROR for an unknown name, one that does not suit
- * the scheme's kind, or a bad value.  tolerance is "off" or a time in
- * seconds with an optional unit s, m, h (zero is an error).  Header names
- * must be RFC 9110 tokens and not one of those that NGINX itself lives by
- * (Host, Content-Length, Content-Type, Content-Encoding, Transfer-Encoding,
- * Connection, Expect, Cookie, X-Forwarded-For and the like).
+ * the scheme's kind (an API key has a header, a body token a path, a MAC all
+ * but a path), one that was given before, or a bad value.  tolerance is "off"
+ * or a time in seconds with an optional unit s, m, h (zero is an error).
+ * Header names must be RFC 9110 tokens and not one of those that NGINX itself
+ * lives by (Host, Content-Length, Content-Type, Content-Encoding,
+ * Transfer-Encoding, Connection, Expect, Cookie, X-Forwarded-For and the
+ * like); {header:Name} in a content, which is only read, may name any.
  */
 
 int plum_scheme_set(plum_scheme_t *scheme, const plum_str_t *parameter,
     const plum_str_t *value, plum_error_t *err);
 
 /*
- * Checks the whole and parses the content template.  Errors: no header; a
- * template without or with two {body}, with an unknown or unclosed token,
- * with {timestamp} or {id} that nothing provides, {timestamp} from the body;
- * a list without a prefix that ends with "=" or ","; timestamp=list: without
- * a "k=v" list; a timestamp whose tolerance is not said to be off yet zero;
- * body-token without path.
+ * Checks the whole and parses the content template.  The order of the
+ * parameters does not matter; a timestamp without tolerance= gets 300
+ * seconds.  Errors: no header; a header named twice; a template without or
+ * with two {body}, with an unknown or unclosed token, with {timestamp} or
+ * {id} that nothing provides, {timestamp} from the body; a timestamp header
+ * or item, or an id, that the content does not sign; a list without a prefix
+ * that ends with "=" or ","; timestamp=list: without a "k=v" list; a
+ * tolerance without a timestamp; body-token without path.
  */
 
 int plum_scheme_finish(plum_scheme_t *scheme, plum_error_t *err);

@@ -22,10 +22,15 @@ typedef size_t (*plum_header_pt)(void *data, const plum_str_t *name,
 typedef enum {
     PLUM_CREDENTIAL_OK = 0,
     PLUM_CREDENTIAL_MISSING,     /* no header of that name, or it is empty;
-                                    also a timestamp or id that must be there */
+                                    also a timestamp, id or signed header that
+                                    must be there */
     PLUM_CREDENTIAL_MALFORMED,   /* header twice, wrong prefix, not decodable,
                                     wrong length, over 16 candidates, a
-                                    timestamp that is no number */
+                                    timestamp that is no number, an id with
+                                    the text in it that ends it in the
+                                    content ("." in "{id}.{timestamp}"), as
+                                    then two deliveries could have one
+                                    signature */
     PLUM_CREDENTIAL_MISMATCH,
     PLUM_CREDENTIAL_STALE,
     PLUM_CREDENTIAL_NOMEM
@@ -59,8 +64,9 @@ typedef struct {
  * header's or list item's timestamp against now.  Not for body tokens.
  * In a list, items with the right prefix that cannot be decoded or have the
  * wrong length are passed over as long as one remains; if none remains, the
- * credential is malformed.  A list with no item of a known prefix is
- * malformed.  k=v lists need exactly one timestamp item.
+ * credential is malformed.  They count as candidates, though: the limit is
+ * one on work.  A list with no item of a known prefix is malformed.  k=v
+ * lists need exactly one timestamp item.
  */
 
 plum_credential_rc_t plum_signature_parse(const plum_scheme_t *scheme,
@@ -69,7 +75,9 @@ plum_credential_rc_t plum_signature_parse(const plum_scheme_t *scheme,
 /*
  * Checks every candidate against every key of a matching algorithm, without
  * early exit.  api-key: the header's value against every key.  Returns OK
- * (and *matched: the index of a key that fits), MISMATCH or NOMEM.
+ * (and *matched: the index of the first key that fits), MISMATCH or NOMEM.
+ * Keys that do not suit (an Ed25519 key and no candidate of that kind, an
+ * HMAC with another digest) do not match; that is no error.
  */
 
 plum_credential_rc_t plum_signature_verify(const plum_scheme_t *scheme,

@@ -1,0 +1,26 @@
+/*
+ * Small helpers for runs of bytes and for configuration errors.
+ */
+
+#ifndef _PLUM_STR_H_INCLUDED_
+#define _PLUM_STR_H_INCLUDED_
+
+
+#include <plum_types.h>
+
+
+/* 1 or 0; "same" ignores the case of ASCII letters.  Not constant time. */
+
+int plum_str_equal(const plum_str_t *a, const plum_str_t *b);
+int plum_str_same(const plum_str_t *a, const plum_str_t *b);
+int plum_str_starts(const plum_str_t *str, const plum_str_t *prefix);
+
+/*
+ * Writes text, and value in quotes after it unless that is NULL.  Returns
+ * PLUM_ERROR, so that callers can return at once.
+ */
+
+int plum_error(plum_error_t *err, const char *text, const plum_str_t *value);
+
+
+#endif /* _PLUM_STR_H_INCLUDED_ */

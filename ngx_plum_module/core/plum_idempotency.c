@@ -1,0 +1,275 @@
+/*
+ * Idempotency keys, and what an upstream's attempts mean.
+ */
+
+#include <plum_idempotency.h>
+#include <plum_encoding.h>
+#include <plum_str.h>
+
+#include <string.h>
+
+#include <openssl/evp.h>
+
+
+#define PLUM_KEY_HASHED          "%sha256:"
+#define PLUM_KEY_DIGEST_SIZE     32
+#define PLUM_KEY_CHUNK           64      /* bytes escaped at once for a digest */
+
+
+static size_t plum_key_escape(const uint8_t *data, size_t len, uint8_t *out);
+static int plum_key_hash(const plum_str_t *parts, size_t nparts,
+    uint8_t *digest);
+static int plum_key_hash_part(EVP_MD_CTX *md, const plum_str_t *part);
+static int plum_success_code(const plum_str_t *item, unsigned *code);
+
+
+int
+plum_key_join(const plum_str_t *parts, size_t nparts, uint8_t *key,
+    size_t *len)
+{
+    size_t   i, n, size;
+    uint8_t  digest[PLUM_KEY_DIGEST_SIZE];
+
+    if (nparts == 0) {
+        return PLUM_ERROR;
+    }
+
+    size = nparts - 1;
+
+    for (i = 0; i < nparts; i++) {
+        if (parts[i].len == 0) {
+            return PLUM_ERROR;
+        }
+
+        size += plum_key_escape(parts[i].data, parts[i].len, NULL);
+    }
+
+    if (size > PLUM_KEY_MAX) {
+        if (plum_key_hash(parts, nparts, digest) != PLUM_OK) {
+            return PLUM_ERROR;
+        }
+
+        n = sizeof(PLUM_KEY_HASHED) - 1;
+        (void) memcpy(key, PLUM_KEY_HASHED, n);
+        plum_hex_encode(digest, sizeof(digest), key + n);
+        *len = n + 2 * sizeof(digest);
+
+        return PLUM_OK;
+    }
+
+    n = 0;
+
+    for (i = 0; i < nparts; i++) {
+        if (i != 0) {
+            key[n++] = ':';
+        }
+
+        n += plum_key_escape(parts[i].data, parts[i].len, key + n);
+    }
+
+    *len = n;
+
+    return PLUM_OK;
+}
+
+
+int
+plum_success_parse(const plum_str_t *text, plum_success_t *success,
+    plum_error_t *err)
+{
+    unsigned                 code;
+    plum_str_t               item, rest;
+    const uint8_t           *comma;
+    static const plum_str_t  class_2xx = PLUM_STR("2xx");
+
+    success->class_2xx = 0;
+    success->ncodes = 0;
+
+    if (text->len == 0) {
+        return plum_error(err, "invalid success code", text);
+    }
+
+    rest = *text;
+
+    do {
+        item = rest;
+        comma = memchr(rest.data, ',', rest.len);
+
+        if (comma != NULL) {
+            item.len = (size_t) (comma - rest.data);
+            rest.data = comma + 1;
+            rest.len -= item.len + 1;
+        }
+
+        if (plum_str_equal(&item, &class_2xx)) {
+            success->class_2xx = 1;
+
+        } else if (plum_success_code(&item, &code) != PLUM_OK) {
+            return plum_error(err, "invalid success code", &item);
+
+        } else if (success->ncodes == PLUM_SUCCESS_CODES) {
+            return plum_error(err, "too many success codes", text);
+
+        } else {
+            success->codes[success->ncodes++] = code;
+        }
+
+    } while (comma != NULL);
+
+    return PLUM_OK;
+}
+
+
+int
+plum_success_match(const plum_success_t *success, unsigned status)
+{
+    size_t  i;
+
+    if (success->class_2xx && status >= 200 && status < 300) {
+        return 1;
+    }
+
+    for (i = 0; i < success->ncodes; i++) {
+        if (success->codes[i] == status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+plum_outcome_t
+plum_attempts_judge(const plum_attempt_t *attempts, size_t nattempts,
+    const plum_success_t *success)
+{
+    size_t          i;
+    plum_outcome_t  outcome;
+
+    outcome = PLUM_OUTCOME_FAILURE;
+
+    for (i = 0; i < nattempts; i++) {
+
+        if (attempts[i].answered) {
+            if (plum_success_match(success, attempts[i].status)) {
+                return PLUM_OUTCOME_SUCCESS;
+            }
+
+        } else if (attempts[i].sent) {
+            outcome = PLUM_OUTCOME_IN_DOUBT;
+        }
+    }
+
+    return outcome;
+}
+
+
+/* the length of the escaped bytes, which are written unless out is NULL */
+
+static size_t
+plum_key_escape(const uint8_t *data, size_t len, uint8_t *out)
+{
+    size_t             i, n;
+    uint8_t            ch;
+    static const char  digits[] = "0123456789ABCDEF";
+
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+        ch = data[i];
+
+        if (ch >= 0x21 && ch < 0x7f && ch != '%' && ch != ':') {
+            if (out) {
+                out[n] = ch;
+            }
+
+            n++;
+            continue;
+        }
+
+        if (out) {
+            out[n] = '%';
+            out[n + 1] = (uint8_t) digits[ch >> 4];
+            out[n + 2] = (uint8_t) digits[ch & 0x0f];
+        }
+
+        n += 3;
+    }
+
+    return n;
+}
+
+
+static int
+plum_key_hash(const plum_str_t *parts, size_t nparts, uint8_t *digest)
+{
+    int          rc;
+    size_t       i;
+    EVP_MD_CTX  *md;
+
+    md = EVP_MD_CTX_new();
+    if (md == NULL) {
+        return PLUM_ERROR;
+    }
+
+    rc = (EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1);
+
+    for (i = 0; i < nparts && rc; i++) {
+        rc = (i == 0 || EVP_DigestUpdate(md, ":", 1) == 1)
+             && plum_key_hash_part(md, &parts[i]) == PLUM_OK;
+    }
+
+    rc = rc && EVP_DigestFinal_ex(md, digest, NULL) == 1;
+
+    EVP_MD_CTX_free(md);
+
+    return rc ? PLUM_OK : PLUM_ERROR;
+}
+
+
+static int
+plum_key_hash_part(EVP_MD_CTX *md, const plum_str_t *part)
+{
+    size_t   i, n;
+    uint8_t  chunk[3 * PLUM_KEY_CHUNK];
+
+    for (i = 0; i < part->len; i += n) {
+        n = part->len - i;
+
+        if (n > PLUM_KEY_CHUNK) {
+            n = PLUM_KEY_CHUNK;
+        }
+
+        if (EVP_DigestUpdate(md, chunk,
+                             plum_key_escape(part->data + i, n, chunk))
+            != 1)
+        {
+            return PLUM_ERROR;
+        }
+    }
+
+    return PLUM_OK;
+}
+
+
+static int
+plum_success_code(const plum_str_t *item, unsigned *code)
+{
+    size_t  i;
+
+    if (item->len != 3) {
+        return PLUM_ERROR;
+    }
+
+    *code = 0;
+
+    for (i = 0; i < item->len; i++) {
+        if (item->data[i] < '0' || item->data[i] > '9') {
+            return PLUM_ERROR;
+        }
+
+        *code = *code * 10 + (item->data[i] - (unsigned) '0');
+    }
+
+    return (*code >= 100 && *code < 600) ? PLUM_OK : PLUM_ERROR;
+}

@@ -1,0 +1,208 @@
+/*
+ * Signature schemes: the check of a whole row, once its parameters are set.
+ */
+
+#include <plum_scheme.h>
+#include <plum_content.h>
+#include <plum_str.h>
+
+#include <string.h>
+
+
+static int plum_scheme_finish_mac(plum_scheme_t *scheme, plum_error_t *err);
+static int plum_scheme_finish_list(plum_scheme_t *scheme, plum_error_t *err);
+static int plum_scheme_finish_stamp(plum_scheme_t *scheme,
+    plum_error_t *err);
+static int plum_scheme_finish_content(plum_scheme_t *scheme,
+    plum_error_t *err);
+
+
+int
+plum_scheme_finish(plum_scheme_t *scheme, plum_error_t *err)
+{
+    if (scheme->kind == PLUM_SCHEME_BODY_TOKEN) {
+        return scheme->path.len ? PLUM_OK
+                                : plum_error(err, "no \"path\" parameter",
+                                             NULL);
+    }
+
+    if (scheme->header.len == 0) {
+        return plum_error(err, "no \"header\" parameter", NULL);
+    }
+
+    if (scheme->kind == PLUM_SCHEME_API_KEY) {
+        return PLUM_OK;
+    }
+
+    return plum_scheme_finish_mac(scheme, err);
+}
+
+
+int
+plum_scheme_replayable(const plum_scheme_t *scheme)
+{
+    return scheme->stamp == PLUM_STAMP_NONE || scheme->tolerance == 0;
+}
+
+
+static int
+plum_scheme_finish_mac(plum_scheme_t *scheme, plum_error_t *err)
+{
+    if (scheme->list && plum_scheme_finish_list(scheme, err) != PLUM_OK) {
+        return PLUM_ERROR;
+    }
+
+    if (plum_scheme_finish_stamp(scheme, err) != PLUM_OK) {
+        return PLUM_ERROR;
+    }
+
+    if (scheme->id.len != 0
+        && (plum_str_same(&scheme->id, &scheme->header)
+            || (scheme->stamp == PLUM_STAMP_HEADER
+                && plum_str_same(&scheme->id, &scheme->timestamp))))
+    {
+        return plum_error(err, "header named twice:", &scheme->id);
+    }
+
+    if (plum_content_parse(&scheme->content, scheme->pieces,
+                           &scheme->npieces, err)
+        != PLUM_OK)
+    {
+        return PLUM_ERROR;
+    }
+
+    return plum_scheme_finish_content(scheme, err);
+}
+
+
+/* items are cut at one byte, which therefore no prefix may hold */
+
+static int
+plum_scheme_finish_list(plum_scheme_t *scheme, plum_error_t *err)
+{
+    uint8_t            last, separator;
+    const plum_str_t  *prefix;
+
+    prefix = &scheme->prefix;
+    last = (prefix->len > 1) ? prefix->data[prefix->len - 1] : '\0';
+
+    if (last != '=' && last != ',') {
+        return plum_error(err, "prefix of a list does not end with"
+                          " \"=\" or \",\":", prefix);
+    }
+
+    separator = (last == '=') ? ',' : ' ';
+
+    if (memchr(prefix->data, separator, prefix->len) != NULL) {
+        return plum_error(err, "invalid prefix", prefix);
+    }
+
+    if (scheme->prefix_public.len != 0
+        && scheme->prefix_public.data[scheme->prefix_public.len - 1] != last)
+    {
+        return plum_error(err, "prefix does not suit the scheme:", prefix);
+    }
+
+    return PLUM_OK;
+}
+
+
+static int
+plum_scheme_finish_stamp(plum_scheme_t *scheme, plum_error_t *err)
+{
+    const plum_str_t  *item, *prefix;
+
+    if (scheme->stamp == PLUM_STAMP_NONE) {
+        return scheme->tolerance
+               ? plum_error(err, "tolerance without a timestamp", NULL)
+               : PLUM_OK;
+    }
+
+    if (!(scheme->given & PLUM_GIVEN_TOLERANCE)) {
+        scheme->tolerance = PLUM_TOLERANCE_DEFAULT;
+    }
+
+    if (scheme->stamp == PLUM_STAMP_HEADER) {
+        return plum_str_same(&scheme->timestamp, &scheme->header)
+               ? plum_error(err, "header named twice:", &scheme->header)
+               : PLUM_OK;
+    }
+
+    if (scheme->stamp != PLUM_STAMP_LIST) {
+        return PLUM_OK;
+    }
+
+    item = &scheme->timestamp;
+    prefix = &scheme->prefix;
+
+    if (!scheme->list || prefix->data[prefix->len - 1] != '=') {
+        return plum_error(err, "timestamp in a list, but no list of k=v"
+                          " items:", item);
+    }
+
+    if (memchr(item->data, '=', item->len) != NULL
+        || memchr(item->data, ',', item->len) != NULL
+        || (item->len + 1 == prefix->len && plum_str_starts(prefix, item)))
+    {
+        return plum_error(err, "invalid timestamp", item);
+    }
+
+    return PLUM_OK;
+}
+
+
+/* what is not signed can be changed at will, so it must not be relied on */
+
+static int
+plum_scheme_finish_content(plum_scheme_t *scheme, plum_error_t *err)
+{
+    int                  stamped, named;
+    size_t               i;
+    const plum_piece_t  *piece;
+
+    stamped = 0;
+    named = 0;
+
+    for (i = 0; i < scheme->npieces; i++) {
+        piece = &scheme->pieces[i];
+
+        switch (piece->kind) {
+
+        case PLUM_PIECE_TIMESTAMP:
+            if (scheme->stamp != PLUM_STAMP_HEADER
+                && scheme->stamp != PLUM_STAMP_LIST)
+            {
+                return plum_error(err, "{timestamp} without a timestamp from"
+                                  " a header in content", &scheme->content);
+            }
+
+            stamped = 1;
+            break;
+
+        case PLUM_PIECE_ID:
+            if (scheme->id.len == 0) {
+                return plum_error(err, "{id} without an id in content",
+                                  &scheme->content);
+            }
+
+            named = 1;
+            break;
+
+        default:
+            break;
+        }
+    }
+
+    if (!stamped && (scheme->stamp == PLUM_STAMP_HEADER
+                     || scheme->stamp == PLUM_STAMP_LIST))
+    {
+        return plum_error(err, "no {timestamp} in content",
+                          &scheme->content);
+    }
+
+    if (!named && scheme->id.len != 0) {
+        return plum_error(err, "no {id} in content", &scheme->content);
+    }
+
+    return PLUM_OK;
+}

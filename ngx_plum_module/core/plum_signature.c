@@ -1,0 +1,362 @@
+/*
+ * The credential of one request, found and parsed from its headers.
+ */
+
+#include <plum_signature.h>
+#include <plum_encoding.h>
+#include <plum_str.h>
+#include <plum_time.h>
+
+#include <string.h>
+
+
+static plum_credential_rc_t plum_signature_header(plum_header_pt header,
+    void *data, const plum_str_t *name, plum_str_t *value);
+static plum_credential_rc_t plum_signature_headers(
+    const plum_scheme_t *scheme, plum_header_pt header, void *data,
+    plum_credential_t *cred);
+static plum_credential_rc_t plum_signature_list(const plum_scheme_t *scheme,
+    plum_credential_t *cred);
+static plum_credential_rc_t plum_signature_plain(const plum_scheme_t *scheme,
+    plum_credential_t *cred);
+static int plum_signature_next(plum_str_t *rest, uint8_t separator,
+    plum_str_t *item);
+static int plum_signature_stamp(const plum_scheme_t *scheme,
+    const plum_str_t *item, plum_credential_t *cred);
+static int plum_signature_known(const plum_scheme_t *scheme,
+    const plum_str_t *item, plum_algorithm_t *algorithm, plum_str_t *text);
+static int plum_signature_decode(const plum_scheme_t *scheme,
+    const plum_str_t *text, plum_candidate_t *candidate);
+static plum_credential_rc_t plum_signature_time(const plum_scheme_t *scheme,
+    int64_t now, const plum_credential_t *cred);
+static int plum_signature_splits(const plum_scheme_t *scheme,
+    const plum_str_t *id);
+
+
+plum_credential_rc_t
+plum_signature_parse(const plum_scheme_t *scheme, plum_header_pt header,
+    void *data, int64_t now, plum_credential_t *cred)
+{
+    plum_credential_rc_t  rc;
+
+    (void) memset(cred, 0, sizeof(plum_credential_t));
+
+    rc = plum_signature_header(header, data, &scheme->header, &cred->value);
+
+    if (rc != PLUM_CREDENTIAL_OK || scheme->kind == PLUM_SCHEME_API_KEY) {
+        return rc;
+    }
+
+    rc = plum_signature_headers(scheme, header, data, cred);
+    if (rc != PLUM_CREDENTIAL_OK) {
+        return rc;
+    }
+
+    rc = scheme->list ? plum_signature_list(scheme, cred)
+                      : plum_signature_plain(scheme, cred);
+    if (rc != PLUM_CREDENTIAL_OK) {
+        return rc;
+    }
+
+    return plum_signature_time(scheme, now, cred);
+}
+
+
+/* one that comes twice could mean one thing here and another one upstream */
+
+static plum_credential_rc_t
+plum_signature_header(plum_header_pt header, void *data,
+    const plum_str_t *name, plum_str_t *value)
+{
+    size_t  n;
+
+    n = header(data, name, value);
+
+    if (n > 1 || (n == 1 && value->len > PLUM_SCHEME_HEADER_MAX)) {
+        return PLUM_CREDENTIAL_MALFORMED;
+    }
+
+    if (n == 0 || value->len == 0) {
+        return PLUM_CREDENTIAL_MISSING;
+    }
+
+    return PLUM_CREDENTIAL_OK;
+}
+
+
+/* the other headers that the scheme needs */
+
+static plum_credential_rc_t
+plum_signature_headers(const plum_scheme_t *scheme, plum_header_pt header,
+    void *data, plum_credential_t *cred)
+{
+    size_t                i;
+    const plum_piece_t   *piece;
+    plum_credential_rc_t  rc;
+
+    if (scheme->stamp == PLUM_STAMP_HEADER) {
+        rc = plum_signature_header(header, data, &scheme->timestamp,
+                                   &cred->timestamp);
+        if (rc != PLUM_CREDENTIAL_OK) {
+            return rc;
+        }
+    }
+
+    if (scheme->id.len != 0) {
+        rc = plum_signature_header(header, data, &scheme->id, &cred->id);
+        if (rc != PLUM_CREDENTIAL_OK) {
+            return rc;
+        }
+
+        if (plum_signature_splits(scheme, &cred->id)) {
+            return PLUM_CREDENTIAL_MALFORMED;
+        }
+    }
+
+    for (i = 0; i < scheme->npieces; i++) {
+        piece = &scheme->pieces[i];
+
+        if (piece->kind == PLUM_PIECE_HEADER) {
+            rc = plum_signature_header(header, data, &piece->text,
+                                       &cred->headers[i]);
+            if (rc != PLUM_CREDENTIAL_OK) {
+                return rc;
+            }
+        }
+    }
+
+    return PLUM_CREDENTIAL_OK;
+}
+
+
+static plum_credential_rc_t
+plum_signature_list(const plum_scheme_t *scheme, plum_credential_t *cred)
+{
+    size_t            known, stamps;
+    uint8_t           separator;
+    plum_str_t        rest, item, text;
+    plum_algorithm_t  algorithm;
+
+    separator = (scheme->prefix.data[scheme->prefix.len - 1] == '=') ? ','
+                                                                     : ' ';
+    rest = cred->value;
+    known = 0;
+    stamps = 0;
+
+    while (plum_signature_next(&rest, separator, &item)) {
+
+        if (plum_signature_stamp(scheme, &item, cred)) {
+            stamps++;
+            continue;
+        }
+
+        if (!plum_signature_known(scheme, &item, &algorithm, &text)) {
+            continue;
+        }
+
+        if (known++ == PLUM_SCHEME_CANDIDATES) {
+            return PLUM_CREDENTIAL_MALFORMED;
+        }
+
+        cred->candidates[cred->ncandidates].algorithm = algorithm;
+
+        if (plum_signature_decode(scheme, &text,
+                                  &cred->candidates[cred->ncandidates])
+            == PLUM_OK)
+        {
+            cred->ncandidates++;
+        }
+    }
+
+    if (cred->ncandidates == 0
+        || stamps != (scheme->stamp == PLUM_STAMP_LIST))
+    {
+        return PLUM_CREDENTIAL_MALFORMED;
+    }
+
+    return PLUM_CREDENTIAL_OK;
+}
+
+
+static plum_credential_rc_t
+plum_signature_plain(const plum_scheme_t *scheme, plum_credential_t *cred)
+{
+    plum_str_t         text;
+    plum_candidate_t  *candidate;
+
+    candidate = &cred->candidates[0];
+
+    if (!plum_signature_known(scheme, &cred->value, &candidate->algorithm,
+                              &text)
+        || plum_signature_decode(scheme, &text, candidate) != PLUM_OK)
+    {
+        return PLUM_CREDENTIAL_MALFORMED;
+    }
+
+    cred->ncandidates = 1;
+
+    return PLUM_CREDENTIAL_OK;
+}
+
+
+/* cuts the next item off rest: 0 if there is none left */
+
+static int
+plum_signature_next(plum_str_t *rest, uint8_t separator, plum_str_t *item)
+{
+    const uint8_t  *end;
+
+    if (rest->len == 0) {
+        return 0;
+    }
+
+    *item = *rest;
+    end = memchr(rest->data, separator, rest->len);
+
+    if (end == NULL) {
+        rest->len = 0;
+        return 1;
+    }
+
+    item->len = (size_t) (end - rest->data);
+    rest->data = end + 1;
+    rest->len -= item->len + 1;
+
+    return 1;
+}
+
+
+static int
+plum_signature_stamp(const plum_scheme_t *scheme, const plum_str_t *item,
+    plum_credential_t *cred)
+{
+    size_t  len;
+
+    len = scheme->timestamp.len;
+
+    if (scheme->stamp != PLUM_STAMP_LIST || item->len <= len
+        || item->data[len] != '=' || !plum_str_starts(item, &scheme->timestamp))
+    {
+        return 0;
+    }
+
+    cred->timestamp.data = item->data + len + 1;
+    cred->timestamp.len = item->len - len - 1;
+
+    return 1;
+}
+
+
+/* 1 if the item has one of the scheme's prefixes: text is what follows */
+
+static int
+plum_signature_known(const plum_scheme_t *scheme, const plum_str_t *item,
+    plum_algorithm_t *algorithm, plum_str_t *text)
+{
+    const plum_str_t  *prefix;
+
+    if (scheme->prefix_public.len != 0
+        && plum_str_starts(item, &scheme->prefix_public))
+    {
+        prefix = &scheme->prefix_public;
+        *algorithm = PLUM_ALGORITHM_ED25519;
+
+    } else if (plum_str_starts(item, &scheme->prefix)) {
+        prefix = &scheme->prefix;
+        *algorithm = scheme->algorithm;
+
+    } else {
+        return 0;
+    }
+
+    text->data = item->data + prefix->len;
+    text->len = item->len - prefix->len;
+
+    return 1;
+}
+
+
+/* a signature that is cut off must never be compared, however good it is */
+
+static int
+plum_signature_decode(const plum_scheme_t *scheme, const plum_str_t *text,
+    plum_candidate_t *candidate)
+{
+    int  rc;
+
+    rc = scheme->base64
+         ? plum_base64_decode(text, candidate->bytes, PLUM_MAC_MAX,
+                              &candidate->len)
+         : plum_hex_decode(text, candidate->bytes, PLUM_MAC_MAX,
+                           &candidate->len);
+
+    if (rc != PLUM_OK
+        || candidate->len != plum_algorithm_size(candidate->algorithm))
+    {
+        return PLUM_ERROR;
+    }
+
+    return PLUM_OK;
+}
+
+
+static plum_credential_rc_t
+plum_signature_time(const plum_scheme_t *scheme, int64_t now,
+    const plum_credential_t *cred)
+{
+    int64_t  stamp;
+
+    if (scheme->stamp != PLUM_STAMP_HEADER
+        && scheme->stamp != PLUM_STAMP_LIST)
+    {
+        return PLUM_CREDENTIAL_OK;
+    }
+
+    if (plum_time_unix(&cred->timestamp, &stamp) != PLUM_OK) {
+        return PLUM_CREDENTIAL_MALFORMED;
+    }
+
+    if (scheme->tolerance != 0
+        && !plum_time_fresh(stamp, now, scheme->tolerance))
+    {
+        return PLUM_CREDENTIAL_STALE;
+    }
+
+    return PLUM_CREDENTIAL_OK;
+}
+
+
+/*
+ * "a.1" + "." + "{}" is signed as "a" + "." + "1.{}" is: an id with the text
+ * in it that ends it would let one signature speak for two deliveries.
+ */
+
+static int
+plum_signature_splits(const plum_scheme_t *scheme, const plum_str_t *id)
+{
+    size_t             i, k;
+    plum_str_t         rest;
+    const plum_str_t  *text;
+
+    for (i = 0; i + 1 < scheme->npieces; i++) {
+
+        if (scheme->pieces[i].kind != PLUM_PIECE_ID
+            || scheme->pieces[i + 1].kind != PLUM_PIECE_TEXT)
+        {
+            continue;
+        }
+
+        text = &scheme->pieces[i + 1].text;
+
+        for (k = 0; k < id->len; k++) {
+            rest.data = id->data + k;
+            rest.len = id->len - k;
+
+            if (plum_str_starts(&rest, text)) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
