@@ -1,0 +1,104 @@
+# make run    build the module and show it at work
+# make test   build the module and run every test
+# make help   the rest
+
+.PHONY: all run test deps module unit check-t check-unit lint clean help
+.DELETE_ON_ERROR:
+
+BUILD     = build
+MODULE    = $(BUILD)/ngx_http_plum_module.so
+NGINX_SRC = /usr/share/nginx/src
+PROVE     = prove -j 3
+CC        = cc
+
+PACKAGES = gcc libc6-dev make pkg-config openssl curl perl ca-certificates \
+           nginx nginx-dev libssl-dev libjansson-dev libhiredis-dev \
+           libcmocka-dev libio-socket-ssl-perl libcryptx-perl faketime \
+           libnginx-mod-http-lua libnginx-mod-http-ndk \
+           libnginx-mod-http-headers-more-filter
+
+CORE      = $(wildcard ngx_plum_module/core/*.c)
+SOURCES   = $(CORE) $(wildcard ngx_plum_module/*.c ngx_plum_module/*/*.c)
+HEADERS   = $(wildcard include/*.h)
+CORE_OBJS = $(CORE:ngx_plum_module/core/%.c=$(BUILD)/core/%.o)
+UNITS     = $(patsubst t/unit/%.c,$(BUILD)/unit/%.t,$(wildcard t/unit/test_*.c))
+
+WARNINGS     = -W -Wall -Wextra -Werror
+CORE_CFLAGS  = -std=c99 -O2 -g -pedantic -Wconversion $(WARNINGS) -Iinclude
+UNIT_CFLAGS  = -std=c99 -D_GNU_SOURCE -O1 -g $(WARNINGS) -Iinclude \
+               -fsanitize=address,undefined -fno-sanitize-recover=undefined
+UNIT_LIBS    = -lcmocka -ljansson -lcrypto
+
+
+all: $(MODULE)
+
+run: deps
+	$(MAKE) $(MODULE)
+	tools/plum-demo --module $(MODULE)
+
+test: deps
+	$(MAKE) $(MODULE) unit
+	$(PROVE) $(UNITS) t/*.t
+
+# what is not installed is installed; needs root only then
+deps:
+	@missing=; for p in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$p 2>/dev/null \
+	        | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "installing:$$missing"; \
+	    sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	    $$sudo apt-get -qq update && \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+	        apt-get -qq install --no-install-recommends -y $$missing \
+	        > /dev/null; \
+	fi
+
+module: $(MODULE)
+
+# NGINX's own configure, with the options the installed NGINX was built with;
+# its objs/ is the whole of $(BUILD)/objs
+$(MODULE): $(SOURCES) $(HEADERS) config Makefile
+	@mkdir -p $(BUILD)
+	root=$$(pwd); cd $(NGINX_SRC) && bash -c '. ./conf_flags; \
+	    ./configure "$${NGX_CONF_FLAGS[@]}" \
+	    --with-cc="$(CC)" \
+	    --with-cc-opt="-g -O2 $(WARNINGS) -fstack-protector-strong \
+	        -Wformat -Werror=format-security -D_FORTIFY_SOURCE=2 -fPIC \
+	        $(MODULE_CFLAGS)" \
+	    --with-ld-opt="$(MODULE_LDFLAGS)" \
+	    --add-dynamic-module='"$$root"' \
+	    --builddir='"$$root"'/$(BUILD)/objs' \
+	    > $$root/$(BUILD)/configure.log 2>&1 \
+	    || { tail -n 20 $$root/$(BUILD)/configure.log; exit 1; }
+	cd $(NGINX_SRC) && $(MAKE) -s -f $(CURDIR)/$(BUILD)/objs/Makefile modules
+	cp $(BUILD)/objs/ngx_http_plum_module.so $@
+
+unit: $(UNITS)
+
+$(BUILD)/core/%.o: ngx_plum_module/core/%.c $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -fsanitize=address,undefined \
+	    -fno-sanitize-recover=undefined -c -o $@ $<
+
+$(BUILD)/unit/%.t: t/unit/%.c $(wildcard t/unit/*.h) $(CORE_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -o $@ $< $(CORE_OBJS) $(UNIT_LIBS)
+
+check-unit: unit
+	$(PROVE) $(UNITS)
+
+check-t: $(MODULE)
+	$(PROVE) t/*.t
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make          build $(MODULE)'
+	@echo 'make run      build, start the gateway with a demo consumer, send'
+	@echo '              five deliveries, stay up until Ctrl-C'
+	@echo 'make test     install what is missing, build, run every test'
+	@echo 'make check-t, make check-unit   some of the tests'
+	@echo 'make clean    remove $(BUILD)/'

@@ -1,0 +1,349 @@
+/*
+ * The request side of ngx_http_plum_module: configuration (constant once it
+ * is read), the context of a request, and what the files of request/ offer
+ * each other.
+ */
+
+#ifndef _NGX_HTTP_PLUM_H_INCLUDED_
+#define _NGX_HTTP_PLUM_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <ngx_http_plum_compat.h>
+#include <ngx_plum_secret.h>
+#include <ngx_plum_store.h>
+#include <plum_idempotency.h>
+#include <plum_project.h>
+#include <plum_reason.h>
+#include <plum_signature.h>
+
+
+#define NGX_HTTP_PLUM_CAPTURE_MAX    512     /* bytes of a captured value */
+
+#define NGX_HTTP_PLUM_ENFORCE        0
+#define NGX_HTTP_PLUM_OBSERVE        1
+
+#define NGX_HTTP_PLUM_ACK_OFF        0       /* of plcf->ack; else a code */
+
+
+/* where a directive stands, for errors that are found later */
+
+typedef struct {
+    ngx_str_t                    file;
+    ngx_uint_t                   line;
+} ngx_http_plum_where_t;
+
+
+/* plum_tls */
+
+typedef struct {
+    int                          minimum;    /* TLS1_2_VERSION, 0: off */
+    ngx_http_complex_value_t    *version;    /* NULL: the connection's */
+    ngx_uint_t                   certificate;
+    ngx_http_complex_value_t    *verify;     /* $ssl_client_verify, or given */
+} ngx_http_plum_tls_t;
+
+
+/* a line of plum_signature; keys and secrets are parallel */
+
+typedef struct {
+    ngx_http_plum_where_t        where;
+    plum_scheme_t                scheme;
+    ngx_str_t                    secret;
+    ngx_uint_t                   resolved;
+    plum_key_t                 **keys;
+    ngx_plum_secret_t          **secrets;
+    ngx_uint_t                   nkeys;
+} ngx_http_plum_signature_t;
+
+
+/* a line of plum_allowlist: allow, with its events */
+
+typedef struct {
+    plum_str_t                   path;
+    plum_str_t                  *events;
+    ngx_uint_t                   nevents;
+} ngx_http_plum_allow_rule_t;
+
+
+typedef struct {
+    ngx_str_t                    name;
+    ngx_http_plum_where_t        where;
+    plum_str_t                   event_type; /* path; empty: none */
+    ngx_array_t                  rules;      /* ngx_http_plum_allow_rule_t */
+    ngx_uint_t                   acknowledge;    /* unlisted acknowledge */
+    ngx_uint_t                   unlisted;       /* unlisted was said */
+} ngx_http_plum_allowlist_t;
+
+
+typedef struct {
+    ngx_http_plum_where_t        where;
+    ngx_int_t                    index;      /* of the variable */
+    plum_str_t                   path;
+} ngx_http_plum_capture_t;
+
+
+typedef struct {
+    ngx_str_t                    name;       /* of the store */
+    ngx_http_plum_where_t        where;
+    ngx_plum_store_t            *store;
+    ngx_msec_t                   retention;
+    ngx_msec_t                   lease;
+    ngx_msec_t                   wait;       /* 0: in_flight=refuse */
+    ngx_uint_t                   forward;    /* unavailable=forward */
+    ngx_uint_t                   hold;       /* in_doubt=hold */
+    plum_success_t               success;
+    size_t                       answer;     /* 0: off */
+} ngx_http_plum_idempotency_t;
+
+
+typedef struct {
+    ngx_array_t                  secrets;    /* ngx_plum_secret_t * */
+    ngx_array_t                  allowlists; /* ngx_http_plum_allowlist_t * */
+    ngx_array_t                  stores;     /* ngx_plum_store_t * */
+    ngx_array_t                  locations;  /* ngx_http_plum_location_t */
+    ngx_http_plum_allowlist_t    all;        /* built in */
+} ngx_http_plum_main_conf_t;
+
+
+typedef struct {
+    ngx_flag_t                   enable;
+    ngx_http_plum_where_t        where;      /* of plum on */
+    ngx_uint_t                   mode;
+    ngx_http_plum_tls_t         *tls;
+    size_t                       max_body;
+    ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
+    ngx_str_t                    allow;      /* name; empty: none */
+    ngx_array_t                 *captures;   /* ngx_http_plum_capture_t */
+    ngx_http_plum_idempotency_t *idempotency;    /* NULL: off */
+    ngx_array_t                 *key;        /* ngx_http_complex_value_t */
+    ngx_uint_t                   ack;
+    ngx_uint_t                   log_level;
+    ngx_uint_t                   refuse[PLUM_REASON_MAX];    /* codes */
+
+    /* made of these where plum is on */
+
+    ngx_http_plum_allowlist_t   *allowlist;
+    plum_plan_t                 *plan;
+    plum_scratch_t              *scratch;    /* the worker's */
+    unsigned                    *capture_slots;
+    unsigned                    *signature_slots;    /* token or timestamp */
+    unsigned                     event_slot;
+} ngx_http_plum_loc_conf_t;
+
+
+/* a location where plum is on, for the checks after all is merged */
+
+typedef struct {
+    ngx_http_plum_loc_conf_t    *plcf;
+    ngx_http_core_srv_conf_t    *cscf;
+    ngx_http_core_loc_conf_t    *clcf;
+} ngx_http_plum_location_t;
+
+
+typedef enum {
+    NGX_HTTP_PLUM_UNJUDGED = 0,
+    NGX_HTTP_PLUM_ACCEPTED,
+    NGX_HTTP_PLUM_DUPLICATE,
+    NGX_HTTP_PLUM_REFUSED,
+    NGX_HTTP_PLUM_DROPPED
+} ngx_http_plum_verdict_e;
+
+
+typedef enum {
+    NGX_HTTP_PLUM_DEDUPE_NONE = 0,           /* not asked */
+    NGX_HTTP_PLUM_DEDUPE_NEW,
+    NGX_HTTP_PLUM_DEDUPE_DUPLICATE,
+    NGX_HTTP_PLUM_DEDUPE_IN_FLIGHT,
+    NGX_HTTP_PLUM_DEDUPE_UNAVAILABLE,
+    NGX_HTTP_PLUM_DEDUPE_OFF
+} ngx_http_plum_dedupe_e;
+
+
+/* how the answer is made, see ngx_http_plum_answer.c */
+
+typedef enum {
+    NGX_HTTP_PLUM_ANSWER_PASS = 0,           /* untouched */
+    NGX_HTTP_PLUM_ANSWER_BARE,               /* header sent, body swallowed */
+    NGX_HTTP_PLUM_ANSWER_COLLECT             /* header held, body collected */
+} ngx_http_plum_answer_e;
+
+
+typedef struct {
+    ngx_http_request_t              *request;
+    const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by */
+    ngx_uint_t                       stage;  /* index of the stage table */
+
+    ngx_http_plum_verdict_e          verdict;
+    plum_reason_t                    reason;
+    ngx_http_plum_dedupe_e           dedupe;
+
+    ngx_str_t                        tls_version;
+    const ngx_plum_secret_t         *secret; /* that matched first */
+    plum_credential_t               *credentials;    /* by signature */
+
+    ngx_str_t                        raw;    /* body as received */
+    ngx_str_t                        clean;  /* body as forwarded */
+    off_t                            received;
+    plum_value_t                    *probes;
+    size_t                           dropped;
+    ngx_str_t                        key;
+
+    ngx_plum_claim_t                 claim;
+    ngx_event_t                      timer;  /* wait for a copy, then renew */
+    ngx_msec_t                       deadline;   /* of the wait */
+    ngx_msec_t                       pause;      /* before the next look */
+
+    ngx_http_handler_pt              content_handler;    /* wrapped */
+
+    ngx_http_plum_answer_e           answer;
+    ngx_buf_t                       *kept;   /* collected body */
+
+    unsigned                         passed:1;   /* through all stages */
+    unsigned                         reading:1;  /* body is being read */
+    unsigned                         read:1;     /* body is complete */
+    unsigned                         oversize:1;
+    unsigned                         waiting:1;  /* suspended in claim */
+    unsigned                         held:1;     /* the claim is ours */
+    unsigned                         answered:1; /* header filter ran */
+} ngx_http_plum_ctx_t;
+
+
+/*
+ * A stage.  Called first when the stage before it said NGX_OK, and again
+ * whenever the request is resumed while it waits.
+ *
+ * NGX_OK        go on to the next stage
+ * NGX_AGAIN     wait: the stage has arranged to be resumed
+ * NGX_DECLINED  refuse: ctx->reason is set
+ * NGX_DONE      answered from what is known: a duplicate, a dropped event
+ * NGX_ERROR     500
+ * >= 300        a status of NGINX's own (reading the body failed)
+ */
+
+typedef ngx_int_t (*ngx_http_plum_stage_pt)(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+
+/* the stages, one file each */
+
+ngx_int_t ngx_http_plum_tls(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_head(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_credential(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_verify(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_project(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_claim(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+/* gate: the handler of the PRECONTENT phase */
+
+ngx_int_t ngx_http_plum_handler(ngx_http_request_t *r);
+
+/*
+ * Resumes a request that waits, from an event that is not its own.  The
+ * request may be gone afterwards.
+ */
+
+void ngx_http_plum_resume(ngx_http_request_t *r);
+
+/* writes the one line that a refusal has in the error log */
+
+void ngx_http_plum_log_refusal(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf, plum_reason_t reason,
+    const char *detail);
+
+/* ctx: NULL where the request was not judged; found again after redirects */
+
+ngx_http_plum_ctx_t *ngx_http_plum_get_ctx(ngx_http_request_t *r);
+ngx_http_plum_ctx_t *ngx_http_plum_create_ctx(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf);
+
+/* body: the filter that counts, and the replacement of what is forwarded */
+
+ngx_int_t ngx_http_plum_body_init(void);
+ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+/* headers: find, remove from the request, add to the response */
+
+size_t ngx_http_plum_find_header(void *r, const plum_str_t *name,
+    plum_str_t *value);
+ngx_int_t ngx_http_plum_remove_header(ngx_http_request_t *r,
+    const plum_str_t *name);
+ngx_int_t ngx_http_plum_add_header(ngx_http_request_t *r, const char *name,
+    const char *value);
+
+/*
+ * settle: from the upstream's real answer; ends the claim once, whoever calls
+ * first.  judge says what the answer is worth; settle acts on it.
+ */
+
+plum_outcome_t ngx_http_plum_judge(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
+    ngx_str_t *answer);
+void ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+
+/* answer: filters, and answers to duplicates and dropped events */
+
+ngx_int_t ngx_http_plum_answer_init(void);
+ngx_int_t ngx_http_plum_send_duplicate(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+/* variables */
+
+ngx_int_t ngx_http_plum_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_plum_add_capture(ngx_conf_t *cf, ngx_str_t *name);
+ngx_int_t ngx_http_plum_secret_label(ngx_http_request_t *r);
+
+/* the value a probe found, decoded; empty (and NGX_DECLINED) if none */
+
+ngx_int_t ngx_http_plum_probe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    unsigned slot, ngx_str_t *value);
+
+/* configuration: setters in several files, see ngx_http_plum_conf*.c */
+
+void ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where);
+char *ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
+    const char *fmt, ...);
+char *ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_allowlist(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_tls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_plum_conf_signature(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_capture(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* resolves names and builds the plan of a location where plum is on */
+
+char *ngx_http_plum_conf_finish(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
+
+/* checks that need everything merged: what is weak is warned of */
+
+ngx_int_t ngx_http_plum_conf_review(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
+
+
+extern ngx_module_t  ngx_http_plum_module;
+
+
+#endif /* _NGX_HTTP_PLUM_H_INCLUDED_ */

@@ -1,0 +1,509 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+typedef char *(*ngx_http_plum_store_pt)(ngx_conf_t *cf,
+    ngx_plum_store_t *store, ngx_str_t *address, ngx_str_t *parameters,
+    ngx_uint_t nparameters, void *tag);
+
+typedef struct {
+    ngx_str_t               scheme;
+    ngx_http_plum_store_pt  handler;
+} ngx_http_plum_store_kind_t;
+
+
+static char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_http_complex_value_t **cv);
+
+
+/* a new kind of store is a file behind ngx_plum_store.h, and a row here */
+
+static const ngx_http_plum_store_kind_t  ngx_http_plum_store_kinds[] = {
+    { ngx_string("memory:"), ngx_plum_store_memory },
+    { ngx_null_string, NULL }
+};
+
+
+void
+ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where)
+{
+    where->file = cf->conf_file->file.name;
+    where->line = cf->conf_file->line;
+}
+
+
+/* [emerg] for what is only found when the directive has long been read */
+
+char *
+ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
+    const char *fmt, ...)
+{
+    u_char   text[NGX_MAX_CONF_ERRSTR], *p;
+    va_list  args;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(text, text + NGX_MAX_CONF_ERRSTR, fmt, args);
+    va_end(args);
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s in %V:%ui",
+                  (size_t) (p - text), text, &where->file, where->line);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_main_conf_t *pmcf = conf;
+
+    ngx_str_t          *value, file, encoding;
+    ngx_uint_t          i, number;
+    ngx_plum_secret_t  *secret, **secretp;
+
+    value = cf->args->elts;
+    file = value[2];
+
+    ngx_str_set(&encoding, "raw");
+
+    if (cf->args->nelts == 4) {
+        if (ngx_strncmp(value[3].data, "encoding=", 9) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown parameter \"%V\"", &value[3]);
+            return NGX_CONF_ERROR;
+        }
+
+        encoding.data = value[3].data + 9;
+        encoding.len = value[3].len - 9;
+    }
+
+    if (value[1].len == 0 || file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "a secret needs a name and a file");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    number = 1;
+    secretp = pmcf->secrets.elts;
+
+    for (i = 0; i < pmcf->secrets.nelts; i++) {
+        if (secretp[i]->name.len == value[1].len
+            && ngx_strncmp(secretp[i]->name.data, value[1].data, value[1].len)
+               == 0)
+        {
+            number++;
+        }
+    }
+
+    secret = ngx_pcalloc(cf->pool, sizeof(ngx_plum_secret_t));
+    secretp = ngx_array_push(&pmcf->secrets);
+
+    if (secret == NULL || secretp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *secretp = secret;
+
+    return ngx_plum_secret_read(cf, secret, &value[1], number, &file,
+                                &encoding);
+}
+
+
+char *
+ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_main_conf_t *pmcf = conf;
+
+    ngx_str_t                         *value, address;
+    ngx_uint_t                         i;
+    ngx_plum_store_t                  *store, **storep;
+    const ngx_http_plum_store_kind_t  *kind;
+
+    value = cf->args->elts;
+    storep = pmcf->stores.elts;
+
+    if (value[1].len == 0
+        || (value[1].len == 3 && ngx_strncmp(value[1].data, "off", 3) == 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid store name \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < pmcf->stores.nelts; i++) {
+        if (storep[i]->name.len == value[1].len
+            && ngx_strncmp(storep[i]->name.data, value[1].data, value[1].len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate store \"%V\"", &value[1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    for (kind = ngx_http_plum_store_kinds; kind->handler; kind++) {
+        if (value[2].len >= kind->scheme.len
+            && ngx_strncmp(value[2].data, kind->scheme.data, kind->scheme.len)
+               == 0)
+        {
+            break;
+        }
+    }
+
+    if (kind->handler == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown store address \"%V\"", &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    store = ngx_pcalloc(cf->pool, sizeof(ngx_plum_store_t));
+    storep = ngx_array_push(&pmcf->stores);
+
+    if (store == NULL || storep == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *storep = store;
+    store->name = value[1];
+
+    address.data = value[2].data + kind->scheme.len;
+    address.len = value[2].len - kind->scheme.len;
+
+    return kind->handler(cf, store, &address, &value[3], cf->args->nelts - 3,
+                         &ngx_http_plum_module);
+}
+
+
+char *
+ngx_http_plum_conf_tls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_loc_conf_t *plcf = conf;
+
+    ngx_str_t            *value, name;
+    ngx_uint_t            i;
+    ngx_http_plum_tls_t  *tls;
+
+    if (plcf->tls != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    tls = ngx_pcalloc(cf->pool, sizeof(ngx_http_plum_tls_t));
+    if (tls == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    plcf->tls = tls;
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        tls->minimum = 0;
+
+    } else if (ngx_strcmp(value[1].data, "TLSv1.2") == 0) {
+        tls->minimum = TLS1_2_VERSION;
+
+    } else if (ngx_strcmp(value[1].data, "TLSv1.3") == 0) {
+        tls->minimum = TLS1_3_VERSION;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", "
+                           "it must be \"off\", \"TLSv1.2\" or \"TLSv1.3\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (tls->minimum == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"plum_tls off\" takes no parameter, \"%V\" "
+                               "is one", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (ngx_strncmp(value[i].data, "version=", 8) == 0
+            && tls->version == NULL)
+        {
+            name.data = value[i].data + 8;
+            name.len = value[i].len - 8;
+
+            if (ngx_http_plum_conf_variable(cf, &name, &tls->version)
+                != NGX_CONF_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        ngx_str_set(&name, "$ssl_client_verify");
+
+        if (ngx_strncmp(value[i].data, "client_certificate=", 19) == 0) {
+            name.data = value[i].data + 19;
+            name.len = value[i].len - 19;
+
+        } else if (ngx_strcmp(value[i].data, "client_certificate") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        tls->certificate = 1;
+
+        if (ngx_http_plum_conf_variable(cf, &name, &tls->verify)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_http_complex_value_t **cv)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    /* a constant here would be a check that cannot fail */
+
+    if (name->len < 2 || name->data[0] != '$') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is not a variable", name);
+        return NGX_CONF_ERROR;
+    }
+
+    *cv = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (*cv == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = name;
+    ccv.complex_value = *cv;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_plum_conf_capture(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_loc_conf_t *plcf = conf;
+
+    ngx_int_t                 index;
+    ngx_str_t                *value, name;
+    ngx_uint_t                i;
+    plum_error_t              err;
+    ngx_http_plum_capture_t  *capture;
+
+    value = cf->args->elts;
+    name = value[1];
+
+    if (name.len < 2 || name.data[0] != '$') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid variable name \"%V\"", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    name.data++;
+    name.len--;
+
+    index = ngx_http_plum_add_capture(cf, &name);
+    if (index == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (plcf->captures == NGX_CONF_UNSET_PTR) {
+        plcf->captures = ngx_array_create(cf->pool, 4,
+                                          sizeof(ngx_http_plum_capture_t));
+        if (plcf->captures == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    capture = plcf->captures->elts;
+
+    for (i = 0; i < plcf->captures->nelts; i++) {
+        if (capture[i].index == index) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate capture \"%V\"", &value[1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    capture = ngx_array_push(plcf->captures);
+    if (capture == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_plum_conf_where(cf, &capture->where);
+
+    capture->index = index;
+    capture->path.data = value[2].data;
+    capture->path.len = value[2].len;
+
+    if (plum_path_check(&capture->path, &err) != PLUM_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_loc_conf_t *plcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_complex_value_t          *cv;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (plcf->key != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    plcf->key = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                 sizeof(ngx_http_complex_value_t));
+    if (plcf->key == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (value[i].len == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "a part of the key is empty");
+            return NGX_CONF_ERROR;
+        }
+
+        cv = ngx_array_push(plcf->key);
+        if (cv == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = cv;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_loc_conf_t *plcf = conf;
+
+    ngx_int_t   code;
+    ngx_str_t  *value;
+
+    if (plcf->ack != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        plcf->ack = NGX_HTTP_PLUM_ACK_OFF;
+        return NGX_CONF_OK;
+    }
+
+    code = ngx_atoi(value[1].data, value[1].len);
+
+    if (code < 200 || code > 299) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid code \"%V\", it must be \"off\" or "
+                           "from 200 to 299", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    plcf->ack = code;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_loc_conf_t *plcf = conf;
+
+    ngx_int_t      code;
+    ngx_str_t     *value, *last;
+    ngx_uint_t     i;
+    plum_str_t     name;
+    plum_reason_t  reason;
+
+    value = cf->args->elts;
+    last = &value[cf->args->nelts - 1];
+
+    code = ngx_atoi(last->data, last->len);
+
+    /*
+     * a 2xx would acknowledge what was not forwarded; 408 and 499 make NGINX
+     * close the connection as if the sender had gone
+     */
+
+    if (code < 400 || code > 599 || code == NGX_HTTP_REQUEST_TIME_OUT
+        || code == NGX_HTTP_CLIENT_CLOSED_REQUEST)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid code \"%V\", it must be from 400 to 599, "
+                           "and neither 408 nor 499", last);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts - 1; i++) {
+
+        name.data = value[i].data;
+        name.len = value[i].len;
+
+        reason = plum_reason_find(&name);
+
+        if (reason == PLUM_REASON_NONE) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown reason \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (plcf->refuse[reason] != NGX_CONF_UNSET_UINT) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate reason \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        plcf->refuse[reason] = code;
+    }
+
+    return NGX_CONF_OK;
+}

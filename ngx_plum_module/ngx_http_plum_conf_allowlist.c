@@ -1,0 +1,300 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+typedef char *(*ngx_http_plum_line_pt)(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list);
+
+typedef struct {
+    ngx_str_t              name;
+    ngx_http_plum_line_pt  handler;
+} ngx_http_plum_line_t;
+
+
+static char *ngx_http_plum_allowlist_line(ngx_conf_t *cf,
+    ngx_command_t *dummy, void *conf);
+static char *ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list);
+static char *ngx_http_plum_allowlist_allow(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list);
+static char *ngx_http_plum_allowlist_events(ngx_conf_t *cf, ngx_str_t *value,
+    plum_str_t **events, ngx_uint_t *nevents);
+static char *ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list);
+static char *ngx_http_plum_allowlist_path(ngx_conf_t *cf, ngx_str_t *value);
+
+
+static const ngx_http_plum_line_t  ngx_http_plum_lines[] = {
+    { ngx_string("event_type"), ngx_http_plum_allowlist_event_type },
+    { ngx_string("allow"), ngx_http_plum_allowlist_allow },
+    { ngx_string("unlisted"), ngx_http_plum_allowlist_unlisted },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_plum_conf_allowlist(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_main_conf_t *pmcf = conf;
+
+    char                        *rv;
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_conf_t                   save;
+    ngx_http_plum_allowlist_t   *list, **listp;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0 || ngx_strcmp(value[1].data, "all") == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid allowlist name \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    listp = pmcf->allowlists.elts;
+
+    for (i = 0; i < pmcf->allowlists.nelts; i++) {
+        if (listp[i]->name.len == value[1].len
+            && ngx_strncmp(listp[i]->name.data, value[1].data, value[1].len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate allowlist \"%V\"", &value[1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    list = ngx_pcalloc(cf->pool, sizeof(ngx_http_plum_allowlist_t));
+    listp = ngx_array_push(&pmcf->allowlists);
+
+    if (list == NULL || listp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *listp = list;
+    list->name = value[1];
+
+    ngx_http_plum_conf_where(cf, &list->where);
+
+    if (ngx_array_init(&list->rules, cf->pool, 8,
+                       sizeof(ngx_http_plum_allow_rule_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    save = *cf;
+    cf->handler = ngx_http_plum_allowlist_line;
+    cf->handler_conf = (void *) list;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (list->rules.nelts == 0) {
+        return ngx_http_plum_conf_error(cf, &list->where,
+                                        "no \"allow\" in allowlist \"%V\"",
+                                        &list->name);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_allowlist_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    ngx_str_t                   *value;
+    const ngx_http_plum_line_t  *line;
+
+    value = cf->args->elts;
+
+    for (line = ngx_http_plum_lines; line->handler; line++) {
+        if (value[0].len == line->name.len
+            && ngx_strncmp(value[0].data, line->name.data, line->name.len)
+               == 0)
+        {
+            return line->handler(cf, conf);
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown directive \"%V\" in an allowlist", &value[0]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts != 2 || list->event_type.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"event_type\" takes one path, and stands once");
+        return NGX_CONF_ERROR;
+    }
+
+    list->event_type.data = value[1].data;
+    list->event_type.len = value[1].len;
+
+    return ngx_http_plum_allowlist_path(cf, &value[1]);
+}
+
+
+static char *
+ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_allowlist_t *list)
+{
+    ngx_str_t                   *value;
+    ngx_uint_t                   i, n, nevents;
+    plum_str_t                  *events;
+    ngx_http_plum_allow_rule_t  *rule;
+
+    value = cf->args->elts;
+    n = cf->args->nelts;
+    events = NULL;
+    nevents = 0;
+
+    if (n > 1 && ngx_strncmp(value[n - 1].data, "for=", 4) == 0) {
+        n--;
+
+        if (ngx_http_plum_allowlist_events(cf, &value[n], &events, &nevents)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (n < 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no path in \"allow\"");
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < n; i++) {
+
+        if (ngx_http_plum_allowlist_path(cf, &value[i]) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        rule = ngx_array_push(&list->rules);
+        if (rule == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        rule->path.data = value[i].data;
+        rule->path.len = value[i].len;
+        rule->events = events;
+        rule->nevents = nevents;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* for=a,b.*: names separated by commas */
+
+static char *
+ngx_http_plum_allowlist_events(ngx_conf_t *cf, ngx_str_t *value,
+    plum_str_t **events, ngx_uint_t *nevents)
+{
+    u_char       *p, *last, *comma;
+    ngx_array_t   array;
+    plum_str_t   *event;
+
+    if (ngx_array_init(&array, cf->pool, 4, sizeof(plum_str_t)) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = value->data + 4;
+    last = value->data + value->len;
+
+    for ( ;; ) {
+        comma = ngx_strlchr(p, last, ',');
+
+        event = ngx_array_push(&array);
+        if (event == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        event->data = p;
+        event->len = (comma ? comma : last) - p;
+
+        if (event->len == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "an event name is empty in \"%V\"", value);
+            return NGX_CONF_ERROR;
+        }
+
+        if (comma == NULL) {
+            break;
+        }
+
+        p = comma + 1;
+    }
+
+    *events = array.elts;
+    *nevents = array.nelts;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts != 2 || list->unlisted) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"unlisted\" takes one value, and stands once");
+        return NGX_CONF_ERROR;
+    }
+
+    list->unlisted = 1;
+
+    if (ngx_strcmp(value[1].data, "acknowledge") == 0) {
+        list->acknowledge = 1;
+
+    } else if (ngx_strcmp(value[1].data, "refuse") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", it must be \"refuse\" or "
+                           "\"acknowledge\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_allowlist_path(ngx_conf_t *cf, ngx_str_t *value)
+{
+    plum_str_t    path;
+    plum_error_t  err;
+
+    path.data = value->data;
+    path.len = value->len;
+
+    if (plum_path_check(&path, &err) != PLUM_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,515 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+static char *ngx_http_plum_finish_signatures(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
+static char *ngx_http_plum_finish_keys(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_signature_t *signature);
+static char *ngx_http_plum_finish_allowlist(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
+static char *ngx_http_plum_finish_plan(ngx_conf_t *cf,
+    ngx_http_plum_loc_conf_t *plcf);
+static char *ngx_http_plum_finish_probes(ngx_conf_t *cf,
+    ngx_http_plum_loc_conf_t *plcf);
+static char *ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
+static void ngx_http_plum_finish_cleanup(void *data);
+static void ngx_http_plum_review_signatures(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+static void ngx_http_plum_review_listen(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location, ngx_http_conf_addr_t *addr);
+static ngx_uint_t ngx_http_plum_loopback(struct sockaddr *sa);
+static void ngx_http_plum_review_protocols(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+static void ngx_http_plum_warn(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location, const char *text);
+
+
+char *
+ngx_http_plum_conf_finish(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
+    ngx_http_plum_loc_conf_t *plcf)
+{
+    if (plcf->max_body == 0) {
+        return ngx_http_plum_conf_error(cf, &plcf->where,
+                                        "\"plum_max_body\" must not be zero");
+    }
+
+    if (ngx_http_plum_finish_signatures(cf, pmcf, plcf) != NGX_CONF_OK
+        || ngx_http_plum_finish_allowlist(cf, pmcf, plcf) != NGX_CONF_OK
+        || ngx_http_plum_finish_plan(cf, plcf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_plum_finish_idempotency(cf, pmcf, plcf);
+}
+
+
+static char *
+ngx_http_plum_finish_signatures(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_uint_t                   i;
+    ngx_http_plum_signature_t  **signature;
+
+    if (plcf->signatures == NULL) {
+        return ngx_http_plum_conf_error(cf, &plcf->where,
+                                        "\"plum on\" without "
+                                        "\"plum_signature\"");
+    }
+
+    signature = plcf->signatures->elts;
+
+    for (i = 0; i < plcf->signatures->nelts; i++) {
+
+        /* lines that locations inherit are resolved once */
+
+        if (!signature[i]->resolved
+            && ngx_http_plum_finish_keys(cf, pmcf, signature[i])
+               != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_finish_keys(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
+    ngx_http_plum_signature_t *signature)
+{
+    ngx_uint_t           i, n;
+    ngx_plum_secret_t  **secret;
+
+    secret = pmcf->secrets.elts;
+    n = pmcf->secrets.nelts;
+
+    signature->keys = ngx_pcalloc(cf->pool, (n + 1) * sizeof(plum_key_t *));
+    signature->secrets = ngx_pcalloc(cf->pool,
+                                     (n + 1) * sizeof(ngx_plum_secret_t *));
+
+    if (signature->keys == NULL || signature->secrets == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (secret[i]->name.len != signature->secret.len
+            || ngx_strncmp(secret[i]->name.data, signature->secret.data,
+                           secret[i]->name.len)
+               != 0)
+        {
+            continue;
+        }
+
+        if (secret[i]->public_key
+            && signature->scheme.prefix_public.len == 0)
+        {
+            return ngx_http_plum_conf_error(cf, &signature->where,
+                             "secret \"%V\" is a public key, which scheme "
+                             "\"%*s\" does not know", &secret[i]->label,
+                             signature->scheme.name.len,
+                             signature->scheme.name.data);
+        }
+
+        signature->secrets[signature->nkeys] = secret[i];
+        signature->keys[signature->nkeys] =
+            ngx_plum_secret_key(cf, secret[i], signature->scheme.algorithm);
+
+        if (signature->keys[signature->nkeys] == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        signature->nkeys++;
+    }
+
+    if (signature->nkeys == 0) {
+        return ngx_http_plum_conf_error(cf, &signature->where,
+                                        "unknown secret \"%V\"",
+                                        &signature->secret);
+    }
+
+    signature->resolved = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_finish_allowlist(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_uint_t                   i;
+    ngx_http_plum_allowlist_t  **list;
+
+    if (plcf->allow.len == 0) {
+        return ngx_http_plum_conf_error(cf, &plcf->where,
+                                        "\"plum on\" without \"plum_allow\"");
+    }
+
+    if (plcf->allow.len == 3 && ngx_strncmp(plcf->allow.data, "all", 3) == 0) {
+        plcf->allowlist = &pmcf->all;
+        return NGX_CONF_OK;
+    }
+
+    list = pmcf->allowlists.elts;
+
+    for (i = 0; i < pmcf->allowlists.nelts; i++) {
+
+        if (list[i]->name.len == plcf->allow.len
+            && ngx_strncmp(list[i]->name.data, plcf->allow.data,
+                           plcf->allow.len)
+               == 0)
+        {
+            plcf->allowlist = list[i];
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_http_plum_conf_error(cf, &plcf->where,
+                                    "unknown allowlist \"%V\"", &plcf->allow);
+}
+
+
+static char *
+ngx_http_plum_finish_plan(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_uint_t                   i;
+    plum_error_t                 err;
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_plum_allowlist_t   *list;
+    ngx_http_plum_allow_rule_t  *rule;
+
+    list = plcf->allowlist;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_plum_finish_cleanup;
+    cln->data = plcf;
+
+    plcf->plan = plum_plan_create();
+    if (plcf->plan == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rule = list->rules.elts;
+
+    for (i = 0; i < list->rules.nelts; i++) {
+        if (plum_plan_allow(plcf->plan, &rule[i].path, rule[i].events,
+                            rule[i].nevents, &err)
+            != PLUM_OK)
+        {
+            return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
+        }
+    }
+
+    if (list->event_type.len
+        && plum_plan_event_type(plcf->plan, &list->event_type,
+                                &plcf->event_slot, &err)
+           != PLUM_OK)
+    {
+        return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
+    }
+
+    if (ngx_http_plum_finish_probes(cf, plcf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (plum_plan_compile(plcf->plan, &err) != PLUM_OK) {
+        return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
+    }
+
+    /* made before workers are forked: each has its own copy */
+
+    plcf->scratch = plum_scratch_create(plcf->plan);
+    if (plcf->scratch == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_finish_probes(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_uint_t                   i, n;
+    plum_error_t                 err;
+    const plum_str_t            *path;
+    const plum_scheme_t         *scheme;
+    ngx_http_plum_capture_t     *capture;
+    ngx_http_plum_signature_t  **signature;
+
+    n = plcf->captures ? plcf->captures->nelts : 0;
+    capture = plcf->captures ? plcf->captures->elts : NULL;
+
+    plcf->capture_slots = ngx_pcalloc(cf->pool, (n + 1) * sizeof(unsigned));
+    if (plcf->capture_slots == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (plum_plan_probe(plcf->plan, &capture[i].path,
+                            &plcf->capture_slots[i], &err)
+            != PLUM_OK)
+        {
+            return ngx_http_plum_conf_error(cf, &capture[i].where, "%s",
+                                            err.text);
+        }
+    }
+
+    n = plcf->signatures->nelts;
+    signature = plcf->signatures->elts;
+
+    plcf->signature_slots = ngx_pcalloc(cf->pool, n * sizeof(unsigned));
+    if (plcf->signature_slots == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        scheme = &signature[i]->scheme;
+
+        if (scheme->kind == PLUM_SCHEME_BODY_TOKEN) {
+            path = &scheme->path;
+
+        } else if (scheme->stamp == PLUM_STAMP_JSON) {
+            path = &scheme->timestamp;
+
+        } else {
+            continue;
+        }
+
+        if (plum_plan_probe(plcf->plan, path, &plcf->signature_slots[i], &err)
+            != PLUM_OK)
+        {
+            return ngx_http_plum_conf_error(cf, &signature[i]->where, "%s",
+                                            err.text);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_plum_finish_cleanup(void *data)
+{
+    ngx_http_plum_loc_conf_t *plcf = data;
+
+    plum_scratch_destroy(plcf->scratch);
+    plum_plan_destroy(plcf->plan);
+}
+
+
+static char *
+ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_uint_t                    i;
+    ngx_plum_store_t            **store;
+    ngx_http_plum_idempotency_t  *idempotency;
+
+    idempotency = plcf->idempotency;
+
+    if (idempotency == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (plcf->key == NULL) {
+        return ngx_http_plum_conf_error(cf, &idempotency->where,
+                                        "\"plum_idempotency\" without "
+                                        "\"plum_idempotency_key\"");
+    }
+
+    store = pmcf->stores.elts;
+
+    for (i = 0; i < pmcf->stores.nelts; i++) {
+        if (store[i]->name.len == idempotency->name.len
+            && ngx_strncmp(store[i]->name.data, idempotency->name.data,
+                           idempotency->name.len)
+               == 0)
+        {
+            idempotency->store = store[i];
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_http_plum_conf_error(cf, &idempotency->where,
+                                    "unknown store \"%V\"",
+                                    &idempotency->name);
+}
+
+
+ngx_int_t
+ngx_http_plum_conf_review(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
+{
+    ngx_uint_t                  i, p, a, s;
+    ngx_http_conf_port_t       *port;
+    ngx_http_conf_addr_t       *addr;
+    ngx_http_plum_location_t   *location;
+    ngx_http_core_srv_conf_t  **cscf;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    location = pmcf->locations.elts;
+
+    for (i = 0; i < pmcf->locations.nelts; i++) {
+
+        ngx_http_plum_review_signatures(cf, &location[i]);
+
+        port = cmcf->ports ? cmcf->ports->elts : NULL;
+
+        for (p = 0; port && p < cmcf->ports->nelts; p++) {
+            addr = port[p].addrs.elts;
+
+            for (a = 0; a < port[p].addrs.nelts; a++) {
+                cscf = addr[a].servers.elts;
+
+                for (s = 0; s < addr[a].servers.nelts; s++) {
+                    if (cscf[s] == location[i].cscf) {
+                        ngx_http_plum_review_listen(cf, &location[i],
+                                                    &addr[a]);
+                    }
+                }
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_plum_review_signatures(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location)
+{
+    ngx_uint_t                   i;
+    ngx_http_plum_loc_conf_t    *plcf;
+    ngx_http_plum_signature_t  **signature;
+
+    plcf = location->plcf;
+
+    if (location->clcf->client_max_body_size
+        && (size_t) location->clcf->client_max_body_size < plcf->max_body)
+    {
+        ngx_http_plum_warn(cf, location,
+                           "\"client_max_body_size\" is smaller than "
+                           "\"plum_max_body\", and refuses first");
+    }
+
+    if (plcf->idempotency && plcf->idempotency->answer
+        && plcf->ack != NGX_HTTP_PLUM_ACK_OFF)
+    {
+        ngx_http_plum_warn(cf, location,
+                           "\"answer=\" without \"plum_ack off\": duplicates "
+                           "get the upstream's answer, the first does not");
+    }
+
+    if (plcf->idempotency) {
+        return;
+    }
+
+    /* one line that binds the time is enough: all of them must hold */
+
+    signature = plcf->signatures->elts;
+
+    for (i = 0; i < plcf->signatures->nelts; i++) {
+        if (!plum_scheme_replayable(&signature[i]->scheme)) {
+            return;
+        }
+    }
+
+    ngx_http_plum_warn(cf, location,
+                       "no signature has a timestamp and "
+                       "\"plum_idempotency\" is off: replays pass");
+}
+
+
+static void
+ngx_http_plum_review_listen(ngx_conf_t *cf, ngx_http_plum_location_t *location,
+    ngx_http_conf_addr_t *addr)
+{
+    if (location->plcf->tls->minimum == 0) {
+
+        if (!ngx_http_plum_loopback(addr->opt.sockaddr)) {
+            ngx_http_plum_warn(cf, location,
+                               "\"plum_tls off\" on a public listen");
+        }
+
+        return;
+    }
+
+    if (addr->opt.ssl && location->plcf->tls->version == NULL) {
+        ngx_http_plum_review_protocols(cf, location);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_plum_loopback(struct sockaddr *sa)
+{
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) sa;
+        return (ntohl(sin->sin_addr.s_addr) >> 24) == 127;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) sa;
+        return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr) ? 1 : 0;
+#endif
+
+    default: /* AF_UNIX */
+        return 1;
+    }
+}
+
+
+static void
+ngx_http_plum_review_protocols(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location)
+{
+    ngx_uint_t               lower;
+    ngx_http_ssl_srv_conf_t *sscf;
+
+    sscf = location->cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    lower = NGX_SSL_SSLv2|NGX_SSL_SSLv3|NGX_SSL_TLSv1|NGX_SSL_TLSv1_1;
+
+    if (location->plcf->tls->minimum == TLS1_3_VERSION) {
+        lower |= NGX_SSL_TLSv1_2;
+    }
+
+    if (sscf->protocols & lower) {
+        ngx_http_plum_warn(cf, location,
+                           "\"ssl_protocols\" of the server allows less than "
+                           "\"plum_tls\" demands");
+    }
+}
+
+
+static void
+ngx_http_plum_warn(ngx_conf_t *cf, ngx_http_plum_location_t *location,
+    const char *text)
+{
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0, "%s in %V:%ui", text,
+                  &location->plcf->where.file, location->plcf->where.line);
+}

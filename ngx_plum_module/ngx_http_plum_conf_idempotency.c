@@ -1,0 +1,263 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+typedef char *(*ngx_http_plum_parameter_pt)(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_http_plum_parameter_pt  handler;
+} ngx_http_plum_parameter_t;
+
+
+static char *ngx_http_plum_idempotency_retention(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_lease(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_in_flight(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_unavailable(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_success(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_in_doubt(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_time(ngx_str_t *value,
+    ngx_msec_t *msec);
+
+
+static const ngx_http_plum_parameter_t  ngx_http_plum_parameters[] = {
+    { ngx_string("retention="), ngx_http_plum_idempotency_retention },
+    { ngx_string("lease="), ngx_http_plum_idempotency_lease },
+    { ngx_string("in_flight="), ngx_http_plum_idempotency_in_flight },
+    { ngx_string("unavailable="), ngx_http_plum_idempotency_unavailable },
+    { ngx_string("success="), ngx_http_plum_idempotency_success },
+    { ngx_string("in_doubt="), ngx_http_plum_idempotency_in_doubt },
+    { ngx_string("answer="), ngx_http_plum_idempotency_answer },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_plum_loc_conf_t *plcf = conf;
+
+    char                             *text;
+    ngx_str_t                        *value, parameter;
+    ngx_uint_t                        i;
+    ngx_http_plum_idempotency_t      *idempotency;
+    const ngx_http_plum_parameter_t  *p;
+
+    if (plcf->idempotency != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+
+        if (cf->args->nelts > 2) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"off\" takes no parameter, \"%V\" is one",
+                               &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        plcf->idempotency = NULL;
+        return NGX_CONF_OK;
+    }
+
+    idempotency = ngx_pcalloc(cf->pool, sizeof(ngx_http_plum_idempotency_t));
+    if (idempotency == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    plcf->idempotency = idempotency;
+
+    ngx_http_plum_conf_where(cf, &idempotency->where);
+
+    idempotency->name = value[1];
+    idempotency->retention = (ngx_msec_t) 7 * 24 * 60 * 60 * 1000;
+    idempotency->lease = 30 * 1000;
+    idempotency->wait = 5 * 1000;
+    idempotency->success.class_2xx = 1;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        for (p = ngx_http_plum_parameters; p->handler; p++) {
+            if (value[i].len >= p->name.len
+                && ngx_strncmp(value[i].data, p->name.data, p->name.len) == 0)
+            {
+                break;
+            }
+        }
+
+        if (p->handler == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        parameter.data = value[i].data + p->name.len;
+        parameter.len = value[i].len - p->name.len;
+
+        text = p->handler(cf, idempotency, &parameter);
+
+        if (text) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", %s", &value[i],
+                               text);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* these return what is wrong, or NULL */
+
+static char *
+ngx_http_plum_idempotency_retention(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    return ngx_http_plum_idempotency_time(value, &idempotency->retention);
+}
+
+
+static char *
+ngx_http_plum_idempotency_lease(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    return ngx_http_plum_idempotency_time(value, &idempotency->lease);
+}
+
+
+static char *
+ngx_http_plum_idempotency_in_flight(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    ngx_str_t  time;
+
+    if (ngx_strcmp(value->data, "refuse") == 0) {
+        idempotency->wait = 0;
+        return NULL;
+    }
+
+    if (ngx_strncmp(value->data, "wait:", 5) != 0) {
+        return "it must be \"wait:time\" or \"refuse\"";
+    }
+
+    time.data = value->data + 5;
+    time.len = value->len - 5;
+
+    return ngx_http_plum_idempotency_time(&time, &idempotency->wait);
+}
+
+
+static char *
+ngx_http_plum_idempotency_unavailable(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    if (ngx_strcmp(value->data, "forward") == 0) {
+        idempotency->forward = 1;
+        return NULL;
+    }
+
+    if (ngx_strcmp(value->data, "refuse") == 0) {
+        idempotency->forward = 0;
+        return NULL;
+    }
+
+    return "it must be \"refuse\" or \"forward\"";
+}
+
+
+static char *
+ngx_http_plum_idempotency_success(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    plum_str_t    text;
+    plum_error_t  err;
+
+    text.data = value->data;
+    text.len = value->len;
+
+    if (plum_success_parse(&text, &idempotency->success, &err) != PLUM_OK) {
+        return "it must be \"2xx\" or codes, separated by commas";
+    }
+
+    return NULL;
+}
+
+
+static char *
+ngx_http_plum_idempotency_in_doubt(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    if (ngx_strcmp(value->data, "hold") == 0) {
+        idempotency->hold = 1;
+        return NULL;
+    }
+
+    if (ngx_strcmp(value->data, "release") == 0) {
+        idempotency->hold = 0;
+        return NULL;
+    }
+
+    return "it must be \"release\" or \"hold\"";
+}
+
+
+static char *
+ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    ssize_t  size;
+
+    if (ngx_strcmp(value->data, "off") == 0) {
+        idempotency->answer = 0;
+        return NULL;
+    }
+
+    size = ngx_parse_size(value);
+
+    if (size == NGX_ERROR || size == 0) {
+        return "it must be \"off\" or a size";
+    }
+
+    idempotency->answer = size;
+
+    return NULL;
+}
+
+
+static char *
+ngx_http_plum_idempotency_time(ngx_str_t *value, ngx_msec_t *msec)
+{
+    ngx_int_t  n;
+
+    n = ngx_parse_time(value, 0);
+
+    if (n == NGX_ERROR) {
+        return "it must be a time";
+    }
+
+    if (n == 0) {
+        return "it must not be zero";
+    }
+
+    *msec = (ngx_msec_t) n;
+
+    return NULL;
+}

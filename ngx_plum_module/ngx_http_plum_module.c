@@ -1,0 +1,414 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+static char *ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_plum_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_plum_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_plum_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_plum_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_plum_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_plum_enable(ngx_conf_t *cf,
+    ngx_http_plum_loc_conf_t *plcf);
+
+
+static ngx_conf_enum_t  ngx_http_plum_modes[] = {
+    { ngx_string("enforce"), NGX_HTTP_PLUM_ENFORCE },
+    { ngx_string("observe"), NGX_HTTP_PLUM_OBSERVE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_plum_log_levels[] = {
+    { ngx_string("info"), NGX_LOG_INFO },
+    { ngx_string("notice"), NGX_LOG_NOTICE },
+    { ngx_string("warn"), NGX_LOG_WARN },
+    { ngx_string("error"), NGX_LOG_ERR },
+    { ngx_null_string, 0 }
+};
+
+
+#define NGX_HTTP_PLUM_ANY                                                     \
+    NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+
+
+static ngx_command_t  ngx_http_plum_commands[] = {
+
+    { ngx_string("plum"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_http_plum_on,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plum_loc_conf_t, enable),
+      NULL },
+
+    { ngx_string("plum_mode"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plum_loc_conf_t, mode),
+      &ngx_http_plum_modes },
+
+    { ngx_string("plum_tls"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE123,
+      ngx_http_plum_conf_tls,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_max_body"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plum_loc_conf_t, max_body),
+      NULL },
+
+    { ngx_string("plum_secret"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      ngx_http_plum_conf_secret,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_signature"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_2MORE,
+      ngx_http_plum_conf_signature,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_allowlist"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_plum_conf_allowlist,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_allow"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plum_loc_conf_t, allow),
+      NULL },
+
+    { ngx_string("plum_capture"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE2,
+      ngx_http_plum_conf_capture,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_store"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_plum_conf_store,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_idempotency"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_1MORE,
+      ngx_http_plum_conf_idempotency,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_idempotency_key"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_1MORE,
+      ngx_http_plum_conf_key,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_ack"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
+      ngx_http_plum_conf_ack,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_refuse"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_2MORE,
+      ngx_http_plum_conf_refuse,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_log_level"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plum_loc_conf_t, log_level),
+      &ngx_http_plum_log_levels },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_plum_module_ctx = {
+    ngx_http_plum_preconfiguration,        /* preconfiguration */
+    ngx_http_plum_postconfiguration,       /* postconfiguration */
+
+    ngx_http_plum_create_main_conf,        /* create main configuration */
+    ngx_http_plum_init_main_conf,          /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_plum_create_loc_conf,         /* create location configuration */
+    ngx_http_plum_merge_loc_conf           /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_plum_module = {
+    NGX_MODULE_V1,
+    &ngx_http_plum_module_ctx,             /* module context */
+    ngx_http_plum_commands,                /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static char *
+ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_loc_conf_t *plcf = conf;
+
+    ngx_http_plum_conf_where(cf, &plcf->where);
+
+    return ngx_conf_set_flag_slot(cf, cmd, conf);
+}
+
+
+static ngx_int_t
+ngx_http_plum_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_plum_add_variables(cf);
+}
+
+
+static void *
+ngx_http_plum_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_plum_main_conf_t   *pmcf;
+    ngx_http_plum_allow_rule_t  *rule;
+
+    pmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_plum_main_conf_t));
+    if (pmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&pmcf->secrets, cf->pool, 4,
+                       sizeof(ngx_plum_secret_t *))
+        != NGX_OK
+        || ngx_array_init(&pmcf->allowlists, cf->pool, 4,
+                          sizeof(ngx_http_plum_allowlist_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->stores, cf->pool, 2,
+                          sizeof(ngx_plum_store_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->locations, cf->pool, 4,
+                          sizeof(ngx_http_plum_location_t))
+           != NGX_OK
+        || ngx_array_init(&pmcf->all.rules, cf->pool, 1,
+                          sizeof(ngx_http_plum_allow_rule_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    /* the built-in list: the whole body */
+
+    rule = ngx_array_push(&pmcf->all.rules);
+    if (rule == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(rule, sizeof(ngx_http_plum_allow_rule_t));
+
+    rule->path.data = (u_char *) "**";
+    rule->path.len = 2;
+
+    ngx_str_set(&pmcf->all.name, "all");
+
+    return pmcf;
+}
+
+
+static char *
+ngx_http_plum_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_uint_t                 i;
+    ngx_http_plum_loc_conf_t  *plcf;
+
+    plcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_plum_loc_conf_t));
+    if (plcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     plcf->where = { 0 };
+     *     plcf->allow = { 0, NULL };
+     *     plcf->allowlist = NULL;
+     *     plcf->plan = NULL;
+     *     plcf->scratch = NULL;
+     *     plcf->capture_slots = NULL;
+     *     plcf->signature_slots = NULL;
+     *     plcf->event_slot = 0;
+     */
+
+    plcf->enable = NGX_CONF_UNSET;
+    plcf->mode = NGX_CONF_UNSET_UINT;
+    plcf->tls = NGX_CONF_UNSET_PTR;
+    plcf->max_body = NGX_CONF_UNSET_SIZE;
+    plcf->signatures = NGX_CONF_UNSET_PTR;
+    plcf->captures = NGX_CONF_UNSET_PTR;
+    plcf->idempotency = NGX_CONF_UNSET_PTR;
+    plcf->key = NGX_CONF_UNSET_PTR;
+    plcf->ack = NGX_CONF_UNSET_UINT;
+    plcf->log_level = NGX_CONF_UNSET_UINT;
+
+    for (i = 0; i < PLUM_REASON_MAX; i++) {
+        plcf->refuse[i] = NGX_CONF_UNSET_UINT;
+    }
+
+    return plcf;
+}
+
+
+static char *
+ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_plum_loc_conf_t *prev = parent;
+    ngx_http_plum_loc_conf_t *conf = child;
+
+    ngx_uint_t            i;
+    ngx_http_plum_tls_t  *tls;
+
+    if (conf->enable == NGX_CONF_UNSET) {
+        conf->where = prev->where;
+    }
+
+    ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_PLUM_ENFORCE);
+    ngx_conf_merge_size_value(conf->max_body, prev->max_body, 256 * 1024);
+    ngx_conf_merge_ptr_value(conf->signatures, prev->signatures, NULL);
+    ngx_conf_merge_str_value(conf->allow, prev->allow, "");
+    ngx_conf_merge_ptr_value(conf->captures, prev->captures, NULL);
+    ngx_conf_merge_ptr_value(conf->idempotency, prev->idempotency, NULL);
+    ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
+    ngx_conf_merge_uint_value(conf->ack, prev->ack, NGX_HTTP_OK);
+    ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_WARN);
+
+    for (i = 0; i < PLUM_REASON_MAX; i++) {
+        ngx_conf_merge_uint_value(conf->refuse[i], prev->refuse[i],
+                                  plum_reason_status((plum_reason_t) i));
+    }
+
+    ngx_conf_merge_ptr_value(conf->tls, prev->tls, NULL);
+
+    if (conf->tls == NULL) {
+        tls = ngx_pcalloc(cf->pool, sizeof(ngx_http_plum_tls_t));
+        if (tls == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        tls->minimum = TLS1_2_VERSION;
+
+        /* one object a level, so that equal rules are the same rules */
+
+        conf->tls = tls;
+
+        if (prev->tls == NGX_CONF_UNSET_PTR || prev->tls == NULL) {
+            prev->tls = tls;
+        }
+    }
+
+    return conf->enable ? ngx_http_plum_enable(cf, conf) : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_plum_location_t   *location;
+    ngx_http_plum_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plum_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /*
+     * the raw body must not reach a temporary file, so the buffer has to hold
+     * any body that is not refused; the core module has been merged before
+     */
+
+    if (clcf->client_body_buffer_size < plcf->max_body + 1) {
+        clcf->client_body_buffer_size = plcf->max_body + 1;
+    }
+
+    location = ngx_array_push(&pmcf->locations);
+    if (location == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    location->plcf = plcf;
+    location->clcf = clcf;
+    location->cscf = ngx_http_conf_get_module_srv_conf(cf,
+                                                       ngx_http_core_module);
+
+    return ngx_http_plum_conf_finish(cf, pmcf, plcf);
+}
+
+
+static ngx_int_t
+ngx_http_plum_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+    ngx_http_plum_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plum_module);
+
+    if (pmcf->locations.nelts == 0) {
+        return NGX_OK;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_plum_handler;
+
+    if (ngx_http_plum_body_init() != NGX_OK
+        || ngx_http_plum_answer_init() != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_plum_conf_review(cf, pmcf);
+}

@@ -1,0 +1,322 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+static void ngx_http_plum_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_plum_collect_body(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_copy_body(ngx_http_request_t *r, ngx_str_t *raw,
+    off_t size);
+static ngx_int_t ngx_http_plum_request_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_plum_replace_headers(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+
+static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
+
+
+/* gone before the upstream sees the request: they spoke of the old body */
+
+static const plum_str_t  ngx_http_plum_stale_headers[] = {
+    PLUM_STR("transfer-encoding"),
+    PLUM_STR("digest"),
+    PLUM_STR("content-md5"),
+    PLUM_STR("content-digest"),
+    PLUM_STR("repr-digest")
+};
+
+
+ngx_int_t
+ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (ctx->read) {
+        return ngx_http_plum_collect_body(r, ctx);
+    }
+
+    ctx->reading = 1;
+
+    /* the raw body is never written to a file, whatever the location says */
+
+    r->request_body_in_single_buf = 1;
+    r->request_body_in_file_only = 0;
+    r->request_body_in_persistent_file = 0;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_plum_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+
+        /* the filter below has said why, or NGINX has */
+
+        return rc;
+    }
+
+    ctx->reading = 0;
+
+    /* the reader has taken a reference, whether it is done or not */
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return ctx->read ? ngx_http_plum_collect_body(r, ctx) : NGX_AGAIN;
+}
+
+
+static void
+ngx_http_plum_body_handler(ngx_http_request_t *r)
+{
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
+
+    ctx->read = 1;
+    r->preserve_body = 1;
+
+    if (ctx->reading) {
+
+        /* called from inside the stage, which goes on by itself */
+
+        return;
+    }
+
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    ngx_http_core_run_phases(r);
+}
+
+
+/* one run of memory is used where it is, anything else is copied once */
+
+static ngx_int_t
+ngx_http_plum_collect_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    off_t         size;
+    ngx_buf_t    *b;
+    ngx_uint_t    pieces;
+    ngx_chain_t  *cl;
+
+    size = 0;
+    pieces = 0;
+
+    ngx_str_null(&ctx->raw);
+
+    cl = r->request_body ? r->request_body->bufs : NULL;
+
+    for ( /* void */ ; cl; cl = cl->next) {
+        b = cl->buf;
+
+        if (ngx_buf_size(b) == 0) {
+            continue;
+        }
+
+        size += ngx_buf_size(b);
+
+        if (!ngx_buf_in_memory(b)) {
+            pieces += 2;
+
+        } else if (pieces == 0
+                   || b->pos != ctx->raw.data + ctx->raw.len)
+        {
+            pieces++;
+            ctx->raw.data = b->pos;
+            ctx->raw.len = b->last - b->pos;
+
+        } else {
+            ctx->raw.len += b->last - b->pos;
+        }
+    }
+
+    ctx->received = size;
+
+    if (size > (off_t) ctx->plcf->max_body) {
+        ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
+        return NGX_DECLINED;
+    }
+
+    return (pieces > 1) ? ngx_http_plum_copy_body(r, &ctx->raw, size)
+                        : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_copy_body(ngx_http_request_t *r, ngx_str_t *raw, off_t size)
+{
+    u_char       *p;
+    size_t        n;
+    ssize_t       rc;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    raw->data = ngx_pnalloc(r->pool, (size_t) size);
+    if (raw->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    raw->len = (size_t) size;
+    p = raw->data;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        b = cl->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            p = ngx_cpymem(p, b->pos, b->last - b->pos);
+            continue;
+        }
+
+        if (!b->in_file) {
+            continue;
+        }
+
+        /* only where another module has read the body into a file before */
+
+        n = (size_t) (b->file_last - b->file_pos);
+
+        while (n) {
+            rc = ngx_read_file(b->file, p, n, b->file_last - (off_t) n);
+
+            if (rc <= 0) {
+                ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                              "plum: the file of a request body ended early");
+                return NGX_ERROR;
+            }
+
+            p += rc;
+            n -= (size_t) rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* counts while the body is read: a length may not have been declared */
+
+static ngx_int_t
+ngx_http_plum_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t          *cl;
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
+
+    if (ctx == NULL || ctx->read || ctx->passed) {
+        return ngx_http_next_request_body_filter(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+        ctx->received += ngx_buf_size(cl->buf);
+    }
+
+    if (ctx->received > (off_t) ctx->plcf->max_body
+        && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE)
+    {
+        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
+        ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
+
+        ngx_http_plum_log_refusal(r, ctx->plcf, ctx->reason, NULL);
+
+        return ctx->plcf->refuse[ctx->reason];
+    }
+
+    return ngx_http_next_request_body_filter(r, in);
+}
+
+
+ngx_int_t
+ngx_http_plum_body_init(void)
+{
+    ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_plum_request_body_filter;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_plum_replace_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    u_char                   *p;
+    ngx_buf_t                *b;
+    ngx_chain_t              *cl;
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+    p = ngx_pnalloc(r->pool, NGX_OFF_T_LEN);
+
+    if (rb == NULL || b == NULL || cl == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* upstream rewinds to start on each attempt: nothing may be before it */
+
+    b->start = ctx->clean.data;
+    b->pos = ctx->clean.data;
+    b->last = ctx->clean.data + ctx->clean.len;
+    b->end = b->last;
+    b->temporary = 1;
+    b->last_buf = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    if (rb->temp_file) {
+        ngx_pool_run_cleanup_file(r->pool, rb->temp_file->file.fd);
+        rb->temp_file = NULL;
+    }
+
+    rb->bufs = cl;
+    rb->buf = NULL;
+
+    r->headers_in.content_length_n = (off_t) ctx->clean.len;
+    r->headers_in.chunked = 0;
+
+    if (r->headers_in.content_length) {
+        r->headers_in.content_length->value.data = p;
+        r->headers_in.content_length->value.len =
+                                   ngx_sprintf(p, "%uz", ctx->clean.len) - p;
+    }
+
+    return ngx_http_plum_replace_headers(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_plum_replace_headers(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_uint_t                    i;
+    ngx_http_plum_signature_t   **signature;
+
+    signature = ctx->plcf->signatures->elts;
+
+    for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
+
+        if (signature[i]->scheme.header.len
+            && ngx_http_plum_remove_header(r, &signature[i]->scheme.header)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0;
+         i < sizeof(ngx_http_plum_stale_headers) / sizeof(plum_str_t);
+         i++)
+    {
+        if (ngx_http_plum_remove_header(r, &ngx_http_plum_stale_headers[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,241 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+#include <openssl/rand.h>
+
+
+#define NGX_HTTP_PLUM_PAUSE_MIN  20      /* ms between looks at a pending */
+#define NGX_HTTP_PLUM_PAUSE_MAX  250     /* claim, doubled from the first */
+
+
+/*
+ * What the claim stage does, by the store's outcome:
+ *
+ *   OK                 the request holds the record: go on
+ *   DONE               a duplicate: answered from what is known
+ *   BUSY               a copy is under way: look again until in_flight=wait
+ *                      runs out, then refuse.  Never acknowledged: the first
+ *                      may still fail
+ *   NOT_SENT, UNKNOWN, LOST
+ *                      the store cannot say: unavailable= decides
+ *
+ * While it waits for a reply (claim.op) or for the next look (timer), the
+ * request owns itself: an abort of the sender ends it, and the cleanup of
+ * the ctx cancels both.
+ */
+
+
+static ngx_int_t ngx_http_plum_claim_key(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_claim_outcome(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_claim_busy(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_claim_suspend(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static void ngx_http_plum_claim_handler(ngx_plum_claim_t *claim);
+static void ngx_http_plum_claim_timer(ngx_event_t *ev);
+
+
+ngx_int_t
+ngx_http_plum_claim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_int_t                           rc;
+    const ngx_http_plum_idempotency_t  *idempotency;
+
+    idempotency = ctx->plcf->idempotency;
+
+    if (ctx->verdict != NGX_HTTP_PLUM_UNJUDGED) {
+        return NGX_OK;
+    }
+
+    if (idempotency == NULL) {
+        ctx->dedupe = NGX_HTTP_PLUM_DEDUPE_OFF;
+        return NGX_OK;
+    }
+
+    if (ctx->waiting) {
+        ctx->waiting = 0;
+        return ngx_http_plum_claim_outcome(r, ctx);
+    }
+
+    if (ctx->key.len == 0) {
+        rc = ngx_http_plum_claim_key(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    rc = idempotency->store->ops->claim(idempotency->store, &ctx->claim);
+
+    if (rc == NGX_AGAIN) {
+        ctx->waiting = 1;
+        return ngx_http_plum_claim_suspend(r, ctx);
+    }
+
+    return ngx_http_plum_claim_outcome(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_plum_claim_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_str_t                  value;
+    ngx_uint_t                 i, n;
+    plum_str_t                *part;
+    ngx_http_complex_value_t  *cv;
+
+    cv = ctx->plcf->key->elts;
+    n = ctx->plcf->key->nelts;
+
+    part = ngx_palloc(r->pool, n * sizeof(plum_str_t));
+    ctx->key.data = ngx_pnalloc(r->pool, PLUM_KEY_MAX);
+
+    if (part == NULL || ctx->key.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_complex_value(r, &cv[i], &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        part[i].data = value.data;
+        part[i].len = value.len;
+    }
+
+    if (plum_key_join(part, n, ctx->key.data, &ctx->key.len) != PLUM_OK) {
+        ctx->key.len = 0;
+        ctx->reason = PLUM_REASON_KEY_MISSING;
+        return NGX_DECLINED;
+    }
+
+    if (RAND_bytes(ctx->claim.token, NGX_PLUM_TOKEN_LEN) != 1) {
+        return NGX_ERROR;
+    }
+
+    ctx->claim.key = ctx->key;
+    ctx->claim.lease = ctx->plcf->idempotency->lease;
+    ctx->claim.pool = r->pool;
+    ctx->claim.log = r->connection->log;
+    ctx->claim.handler = ngx_http_plum_claim_handler;
+    ctx->claim.data = ctx;
+
+    ctx->deadline = ngx_current_msec + ctx->plcf->idempotency->wait;
+    ctx->pause = NGX_HTTP_PLUM_PAUSE_MIN;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_claim_outcome(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    switch (ctx->claim.outcome) {
+
+    case NGX_PLUM_OP_OK:
+        ctx->dedupe = NGX_HTTP_PLUM_DEDUPE_NEW;
+        ngx_http_plum_hold(r, ctx);
+        return NGX_OK;
+
+    case NGX_PLUM_OP_DONE:
+        ctx->dedupe = NGX_HTTP_PLUM_DEDUPE_DUPLICATE;
+        ctx->verdict = NGX_HTTP_PLUM_DUPLICATE;
+
+        return (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) ? NGX_OK : NGX_DONE;
+
+    case NGX_PLUM_OP_BUSY:
+        ctx->dedupe = NGX_HTTP_PLUM_DEDUPE_IN_FLIGHT;
+        return ngx_http_plum_claim_busy(r, ctx);
+
+    case NGX_PLUM_OP_LOST:
+    case NGX_PLUM_OP_NOT_SENT:
+    case NGX_PLUM_OP_UNKNOWN:
+        break;
+    }
+
+    ctx->dedupe = NGX_HTTP_PLUM_DEDUPE_UNAVAILABLE;
+
+    if (ctx->plcf->idempotency->forward) {
+        return NGX_OK;
+    }
+
+    ctx->reason = PLUM_REASON_STORE_UNAVAILABLE;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_plum_claim_busy(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_msec_int_t  left;
+
+    left = (ngx_msec_int_t) (ctx->deadline - ngx_current_msec);
+
+    if (left <= 0
+        || ctx->plcf->idempotency->wait == 0
+        || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE)
+    {
+        ctx->reason = PLUM_REASON_IN_FLIGHT;
+        return NGX_DECLINED;
+    }
+
+    ctx->timer.handler = ngx_http_plum_claim_timer;
+    ctx->timer.data = ctx;
+    ctx->timer.log = r->connection->log;
+
+    ngx_add_timer(&ctx->timer, ngx_min(ctx->pause, (ngx_msec_t) left));
+
+    ctx->pause = ngx_min(ctx->pause * 2, NGX_HTTP_PLUM_PAUSE_MAX);
+
+    return ngx_http_plum_claim_suspend(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_plum_claim_suspend(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_event_t  *rev;
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    rev = r->connection->read;
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_plum_claim_handler(ngx_plum_claim_t *claim)
+{
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = claim->data;
+
+    ngx_http_plum_resume(ctx->request);
+}
+
+
+static void
+ngx_http_plum_claim_timer(ngx_event_t *ev)
+{
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = ev->data;
+
+    ngx_http_plum_resume(ctx->request);
+}

@@ -1,0 +1,68 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+static const plum_reason_t  ngx_http_plum_credential_reasons[] = {
+    PLUM_REASON_NONE,                    /* PLUM_CREDENTIAL_OK */
+    PLUM_REASON_CREDENTIAL_MISSING,      /* PLUM_CREDENTIAL_MISSING */
+    PLUM_REASON_CREDENTIAL_MALFORMED,    /* PLUM_CREDENTIAL_MALFORMED */
+    PLUM_REASON_CREDENTIAL_MISMATCH,     /* PLUM_CREDENTIAL_MISMATCH */
+    PLUM_REASON_TIMESTAMP_STALE          /* PLUM_CREDENTIAL_STALE */
+};
+
+
+/*
+ * All that can be said from headers alone, so that an impostor is refused
+ * before his body is read: static keys are compared here.
+ */
+
+ngx_int_t
+ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    size_t                        matched;
+    ngx_uint_t                    i;
+    plum_credential_rc_t          rc;
+    ngx_http_plum_signature_t   **signature, *s;
+
+    signature = ctx->plcf->signatures->elts;
+
+    for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
+
+        s = signature[i];
+
+        if (s->scheme.kind == PLUM_SCHEME_BODY_TOKEN) {
+            continue;
+        }
+
+        rc = plum_signature_parse(&s->scheme, ngx_http_plum_find_header, r,
+                                  ngx_time(), &ctx->credentials[i]);
+
+        if (rc == PLUM_CREDENTIAL_OK
+            && s->scheme.kind == PLUM_SCHEME_API_KEY)
+        {
+            rc = plum_signature_verify(&s->scheme, &ctx->credentials[i],
+                                       s->keys, s->nkeys, NULL, NULL,
+                                       &matched);
+
+            if (rc == PLUM_CREDENTIAL_OK && ctx->secret == NULL) {
+                ctx->secret = s->secrets[matched];
+            }
+        }
+
+        if (rc == PLUM_CREDENTIAL_NOMEM) {
+            return NGX_ERROR;
+        }
+
+        if (rc != PLUM_CREDENTIAL_OK) {
+            ctx->reason = ngx_http_plum_credential_reasons[rc];
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,132 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+static void ngx_http_plum_finish_request(void *data);
+static void ngx_http_plum_free_ctx(void *data);
+
+
+ngx_http_plum_ctx_t *
+ngx_http_plum_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t   *cln;
+    ngx_http_plum_ctx_t  *ctx;
+
+    r = r->main;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
+
+    if (ctx || (!r->internal && !r->filter_finalize)) {
+        return ctx;
+    }
+
+    /*
+     * an internal redirect, a named location or a finalized filter has
+     * wiped the module contexts, but not the cleanups of the pool
+     */
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_plum_free_ctx) {
+            ctx = cln->data;
+            ngx_http_set_ctx(r, ctx, ngx_http_plum_module);
+            break;
+        }
+    }
+
+    return ctx;
+}
+
+
+ngx_http_plum_ctx_t *
+ngx_http_plum_create_ctx(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_uint_t            n;
+    ngx_http_cleanup_t   *cln;
+    ngx_pool_cleanup_t   *pcln;
+    ngx_http_plum_ctx_t  *ctx;
+
+    n = plcf->signatures->nelts;
+
+    pcln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_plum_ctx_t));
+    if (pcln == NULL) {
+        return NULL;
+    }
+
+    ctx = pcln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_plum_ctx_t));
+
+    ctx->request = r;
+    ctx->plcf = plcf;
+
+    ctx->credentials = ngx_palloc(r->pool, n * sizeof(plum_credential_t));
+    if (ctx->credentials == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_plum_finish_request;
+    cln->data = ctx;
+    pcln->handler = ngx_http_plum_free_ctx;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_plum_module);
+
+    return ctx;
+}
+
+
+/*
+ * The last that is seen of a request, before it is logged; upstream has run
+ * its cleanup, so its attempts are final.  Also called when the request is
+ * terminated, and then once only.
+ */
+
+static void
+ngx_http_plum_finish_request(void *data)
+{
+    ngx_http_plum_ctx_t *ctx = data;
+
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (ctx->claim.op) {
+        ctx->plcf->idempotency->store->ops->cancel(
+                                    ctx->plcf->idempotency->store,
+                                    &ctx->claim);
+    }
+
+    if (ctx->held) {
+        ngx_http_plum_settle(ctx, ngx_http_plum_judge(r, ctx), NULL);
+    }
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+
+    if (ctx->reading && !ctx->read
+        && ctx->verdict == NGX_HTTP_PLUM_UNJUDGED
+        && r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
+    {
+        /* client_max_body_size was the lower limit */
+
+        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
+        ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
+    }
+}
+
+
+static void
+ngx_http_plum_free_ctx(void *data)
+{
+    /* marks the ctx in the pool's cleanups, see ngx_http_plum_get_ctx() */
+}

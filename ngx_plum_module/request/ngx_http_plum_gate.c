@@ -1,0 +1,284 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+/*
+ * The gate: walks the stages in the PRECONTENT phase.
+ *
+ *   start ----> walking --all stages NGX_OK--> passed --> content, settle
+ *                | ^  |
+ *                | |  +--NGX_DECLINED, NGX_DONE, errors--> answered
+ *     NGX_AGAIN  v |  resumed
+ *               waiting
+ *
+ * walking   this handler owns the request
+ * waiting   the stage at ctx->stage owns it: the body reader (with events of
+ *           the connection), or a timer or a store (then a hang-up of the
+ *           sender is watched for).  The phase engine has got NGX_AGAIN.
+ *           NGINX may finish the request without asking (time-out, abort):
+ *           all that must be undone hangs on the cleanup of the ctx
+ * passed    the content handler owns it; a redirect that comes back here
+ *           finds ctx->passed and is neither judged nor claimed again
+ * answered  NGINX owns it: the handler has returned a status
+ *
+ * The handler returns NGX_DECLINED to let the request go on, NGX_AGAIN while
+ * it waits, and anything else to have it finalized with that.
+ */
+
+
+typedef struct {
+    const char              *name;
+    ngx_http_plum_stage_pt   handler;
+} ngx_http_plum_stage_t;
+
+
+static ngx_int_t ngx_http_plum_walk(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_pass(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_again(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
+static ngx_int_t ngx_http_plum_refuse(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_refuse_headers(ngx_http_request_t *r,
+    plum_reason_t reason);
+
+
+static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
+    { "tls", ngx_http_plum_tls },
+    { "head", ngx_http_plum_head },
+    { "credential", ngx_http_plum_credential },
+    { "body", ngx_http_plum_body },
+    { "verify", ngx_http_plum_verify },
+    { "project", ngx_http_plum_project },
+    { "claim", ngx_http_plum_claim },
+    { NULL, NULL }
+    /* settle: by the answer, in ngx_http_plum_settle.c */
+};
+
+
+ngx_int_t
+ngx_http_plum_handler(ngx_http_request_t *r)
+{
+    ngx_http_plum_ctx_t             *ctx;
+    const ngx_http_plum_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_plum_module);
+
+    if (r != r->main) {
+
+        if (!plcf->enable || plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
+            return NGX_DECLINED;
+        }
+
+        ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST, NULL);
+
+        return plcf->refuse[PLUM_REASON_SUBREQUEST];
+    }
+
+    ctx = ngx_http_plum_get_ctx(r);
+
+    if (ctx && (ctx->passed || !plcf->enable)) {
+        return ngx_http_plum_again(r, ctx, plcf);
+    }
+
+    if (!plcf->enable) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx == NULL || ctx->verdict == NGX_HTTP_PLUM_REFUSED) {
+
+        /* an error page of a refused request is judged like any other */
+
+        ctx = ngx_http_plum_create_ctx(r, plcf);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return ngx_http_plum_walk(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_int_t                     rc;
+    const ngx_http_plum_stage_t  *stage;
+
+    for ( ;; ) {
+        stage = &ngx_http_plum_stages[ctx->stage];
+
+        if (stage->handler == NULL) {
+            return ngx_http_plum_pass(r, ctx);
+        }
+
+        rc = stage->handler(r, ctx);
+
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "plum %s: %i", stage->name, rc);
+
+        if (rc == NGX_OK) {
+            ctx->stage++;
+            continue;
+        }
+
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_plum_refuse(r, ctx);
+        }
+
+        if (rc == NGX_DONE) {
+            return ngx_http_plum_send_duplicate(r, ctx);
+        }
+
+        return (rc == NGX_ERROR) ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_plum_pass(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    if (ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE
+        && ngx_http_plum_replace_body(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->passed = 1;
+
+    if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED) {
+        ctx->verdict = NGX_HTTP_PLUM_ACCEPTED;
+    }
+
+    ngx_http_plum_watch(r, ctx);
+
+    return NGX_DECLINED;
+}
+
+
+/* an internal redirect or a named location, with a request already judged */
+
+static ngx_int_t
+ngx_http_plum_again(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    const ngx_http_plum_loc_conf_t *plcf)
+{
+    const ngx_http_plum_loc_conf_t  *own;
+
+    own = ctx->plcf;
+
+    if (plcf->enable
+        && plcf != own
+        && plcf->mode == NGX_HTTP_PLUM_ENFORCE
+        && (plcf->mode != own->mode
+            || plcf->tls != own->tls
+            || plcf->max_body != own->max_body
+            || plcf->signatures != own->signatures
+            || plcf->allowlist != own->allowlist
+            || plcf->idempotency != own->idempotency
+            || plcf->key != own->key))
+    {
+        ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST,
+                                  "internal redirect");
+
+        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
+        ctx->reason = PLUM_REASON_SUBREQUEST;
+
+        return plcf->refuse[PLUM_REASON_SUBREQUEST];
+    }
+
+    ngx_http_plum_watch(r, ctx);
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_http_plum_log_refusal(r, ctx->plcf, ctx->reason, NULL);
+
+    ctx->verdict = NGX_HTTP_PLUM_REFUSED;
+
+    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
+        ctx->passed = 1;
+        return NGX_DECLINED;
+    }
+
+    if (r->headers_in.expect && !r->expect_tested) {
+
+        /*
+         * a sender that waits for "100 Continue" must not be asked for its
+         * body; whether it comes all the same is unknown, so what follows on
+         * the connection cannot be told from it
+         */
+
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
+
+    if (ngx_http_plum_refuse_headers(r, ctx->reason) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ctx->plcf->refuse[ctx->reason];
+}
+
+
+static ngx_int_t
+ngx_http_plum_refuse_headers(ngx_http_request_t *r, plum_reason_t reason)
+{
+    switch (reason) {
+
+    case PLUM_REASON_METHOD:
+        return ngx_http_plum_add_header(r, "Allow", "POST");
+
+    case PLUM_REASON_IN_FLIGHT:
+    case PLUM_REASON_STORE_UNAVAILABLE:
+        return ngx_http_plum_add_header(r, "Retry-After", "1");
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+void
+ngx_http_plum_log_refusal(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf, plum_reason_t reason,
+    const char *detail)
+{
+    ngx_log_error(plcf->log_level, r->connection->log, 0,
+                  "plum: %s (%s): %s%s%s",
+                  plcf->mode == NGX_HTTP_PLUM_OBSERVE ? "would refuse"
+                                                      : "refused",
+                  plum_reason_name(reason), plum_reason_text(reason),
+                  detail ? ", " : "", detail ? detail : "");
+}
+
+
+void
+ngx_http_plum_resume(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    ngx_http_core_run_phases(r);
+
+    ngx_http_run_posted_requests(c);
+}

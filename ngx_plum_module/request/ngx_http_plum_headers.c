@@ -1,0 +1,220 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+static ngx_int_t ngx_http_plum_unlink_header(ngx_http_request_t *r,
+    ngx_list_part_t *prev, ngx_list_part_t *part, ngx_uint_t i);
+static void ngx_http_plum_forget_header(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_plum_is_header(ngx_table_elt_t *h,
+    const plum_str_t *name);
+
+
+size_t
+ngx_http_plum_find_header(void *data, const plum_str_t *name,
+    plum_str_t *value)
+{
+    ngx_http_request_t *r = data;
+
+    size_t            n;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (ngx_http_plum_is_header(&h[i], name) && n++ == 0) {
+                value->data = h[i].value.data;
+                value->len = h[i].value.len;
+            }
+        }
+    }
+
+    return n;
+}
+
+
+/*
+ * Takes every header of that name out of the list: upstream modules walk it
+ * without a look at the hash, so a zero there would hide nothing.
+ */
+
+ngx_int_t
+ngx_http_plum_remove_header(ngx_http_request_t *r, const plum_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part, *prev;
+    ngx_table_elt_t  *h;
+
+again:
+
+    prev = NULL;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (!ngx_http_plum_is_header(&h[i], name)) {
+                continue;
+            }
+
+            ngx_http_plum_forget_header(r, &h[i]);
+
+            if (ngx_http_plum_unlink_header(r, prev, part, i) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            goto again;
+        }
+
+        prev = part;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Splits the part at the element.  Elements stay where they are, as
+ * headers_in and other modules point to them, and no part but the first may
+ * be empty: loops over lists do not expect it.
+ */
+
+static ngx_int_t
+ngx_http_plum_unlink_header(ngx_http_request_t *r, ngx_list_part_t *prev,
+    ngx_list_part_t *part, ngx_uint_t i)
+{
+    ngx_list_t       *headers;
+    ngx_table_elt_t  *h;
+    ngx_list_part_t  *rest;
+
+    headers = &r->headers_in.headers;
+    h = part->elts;
+
+    if (i == 0 && part->nelts > 1) {
+
+        part->elts = &h[1];
+        part->nelts--;
+
+    } else if (i + 1 == part->nelts && part->nelts > 1) {
+
+        part->nelts--;
+
+    } else if (part->nelts > 1) {
+
+        rest = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
+        if (rest == NULL) {
+            return NGX_ERROR;
+        }
+
+        rest->elts = &h[i + 1];
+        rest->nelts = part->nelts - i - 1;
+        rest->next = part->next;
+
+        part->nelts = i;
+        part->next = rest;
+
+        if (headers->last == part) {
+            headers->last = rest;
+        }
+
+    } else if (prev) {
+
+        prev->next = part->next;
+
+        if (headers->last == part) {
+            headers->last = prev;
+        }
+
+    } else if (part->next) {
+
+        if (headers->last == part->next) {
+            headers->last = part;
+        }
+
+        *part = *part->next;
+
+    } else {
+        part->nelts = 0;
+        return NGX_OK;
+    }
+
+    /* "full": what is pushed next goes to a new part, not past this one */
+
+    headers->nalloc = headers->last->nelts;
+
+    return NGX_OK;
+}
+
+
+/* headers_in must not point to what is removed */
+
+static void
+ngx_http_plum_forget_header(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    ngx_table_elt_t            **field;
+    ngx_http_header_t           *hh;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    if (h->lowcase_key == NULL) {
+        return;
+    }
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    hh = ngx_hash_find(&cmcf->headers_in_hash, h->hash, h->lowcase_key,
+                       h->key.len);
+
+    if (hh == NULL || hh->offset == 0) {
+        return;
+    }
+
+    field = (ngx_table_elt_t **) ((char *) &r->headers_in + hh->offset);
+
+    if (*field == h) {
+        *field = NULL;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_plum_is_header(ngx_table_elt_t *h, const plum_str_t *name)
+{
+    return h->key.len == name->len
+           && ngx_strncasecmp(h->key.data, (u_char *) name->data, name->len)
+              == 0;
+}
+
+
+ngx_int_t
+ngx_http_plum_add_header(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    ngx_http_plum_header_next(h, NULL);
+
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = (u_char *) value;
+    h->value.len = ngx_strlen(value);
+
+    return NGX_OK;
+}

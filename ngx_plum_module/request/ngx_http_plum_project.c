@@ -1,0 +1,254 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+#include <plum_time.h>
+
+
+static ngx_int_t ngx_http_plum_project_credentials(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_project_token(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_http_plum_signature_t *signature,
+    unsigned slot);
+static ngx_int_t ngx_http_plum_project_stamp(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_http_plum_signature_t *signature,
+    unsigned slot);
+static ngx_uint_t ngx_http_plum_only_tokens(
+    const ngx_http_plum_loc_conf_t *plcf);
+
+
+ngx_int_t
+ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_int_t                        rc;
+    plum_projection_t                result;
+    plum_project_rc_t                prc;
+    const ngx_http_plum_loc_conf_t  *plcf;
+
+    plcf = ctx->plcf;
+
+    /* zeroed, so that nothing of it is read if the text is invalid */
+
+    ctx->probes = ngx_pcalloc(r->pool, (plum_plan_slots(plcf->plan) + 1)
+                                       * sizeof(plum_value_t));
+
+    /* one byte more: an empty body is refused by the projector, not here */
+
+    ctx->clean.data = ngx_pnalloc(r->pool, ctx->raw.len + 1);
+
+    if (ctx->probes == NULL || ctx->clean.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    prc = plum_project(plcf->plan, plcf->scratch, ctx->raw.data, ctx->raw.len,
+                       ctx->clean.data, ctx->probes, &result);
+
+    if (prc == PLUM_PROJECT_NOMEM) {
+        return NGX_ERROR;
+    }
+
+    if (prc != PLUM_PROJECT_OK) {
+
+        /* who is not known yet learns nothing about parsing */
+
+        ctx->reason = ngx_http_plum_only_tokens(plcf)
+                      ? PLUM_REASON_CREDENTIAL_MISSING
+                      : PLUM_REASON_JSON_INVALID;
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_plum_project_credentials(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->clean.len = result.length;
+    ctx->dropped = result.dropped;
+
+    if (!result.listed) {
+
+        if (plcf->allowlist->acknowledge) {
+            ctx->verdict = NGX_HTTP_PLUM_DROPPED;
+            return (plcf->mode == NGX_HTTP_PLUM_OBSERVE) ? NGX_OK : NGX_DONE;
+        }
+
+        ctx->reason = PLUM_REASON_EVENT_UNLISTED;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_project_credentials(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    i, n;
+    ngx_http_plum_signature_t   **signature;
+
+    signature = ctx->plcf->signatures->elts;
+    n = ctx->plcf->signatures->nelts;
+
+    /* tokens first: a timestamp is only looked at if its sender is known */
+
+    for (i = 0; i < n; i++) {
+        if (signature[i]->scheme.kind == PLUM_SCHEME_BODY_TOKEN) {
+            rc = ngx_http_plum_project_token(r, ctx, signature[i],
+                                             ctx->plcf->signature_slots[i]);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        if (signature[i]->scheme.stamp == PLUM_STAMP_JSON) {
+            rc = ngx_http_plum_project_stamp(r, ctx, signature[i],
+                                             ctx->plcf->signature_slots[i]);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_project_token(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_http_plum_signature_t *signature, unsigned slot)
+{
+    size_t                 matched;
+    ngx_int_t              rc;
+    ngx_str_t              value;
+    plum_str_t             token;
+    plum_credential_rc_t   prc;
+
+    if (ctx->probes[slot].kind != PLUM_VALUE_STRING) {
+        ctx->reason = PLUM_REASON_CREDENTIAL_MISSING;
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_plum_probe(r, ctx, slot, &value);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+        token.data = value.data;
+        token.len = value.len;
+
+        prc = plum_token_verify(&token, signature->keys, signature->nkeys,
+                                &matched);
+
+        if (prc == PLUM_CREDENTIAL_NOMEM) {
+            return NGX_ERROR;
+        }
+
+        if (prc == PLUM_CREDENTIAL_OK) {
+
+            if (ctx->secret == NULL) {
+                ctx->secret = signature->secrets[matched];
+            }
+
+            return NGX_OK;
+        }
+    }
+
+    ctx->reason = PLUM_REASON_CREDENTIAL_MISMATCH;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_plum_project_stamp(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_http_plum_signature_t *signature, unsigned slot)
+{
+    int64_t     seconds;
+    ngx_int_t   rc;
+    ngx_str_t   value;
+    plum_str_t  text;
+
+    rc = ngx_http_plum_probe(r, ctx, slot, &value);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    text.data = value.data;
+    text.len = value.len;
+
+    if (rc == NGX_OK
+        && plum_time_any(&text, &seconds) == PLUM_OK
+        && (signature->scheme.tolerance == 0
+            || plum_time_fresh(seconds, ngx_time(),
+                               signature->scheme.tolerance)))
+    {
+        return NGX_OK;
+    }
+
+    ctx->reason = PLUM_REASON_TIMESTAMP_STALE;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_plum_only_tokens(const ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_uint_t                    i;
+    ngx_http_plum_signature_t   **signature;
+
+    signature = plcf->signatures->elts;
+
+    for (i = 0; i < plcf->signatures->nelts; i++) {
+        if (signature[i]->scheme.kind != PLUM_SCHEME_BODY_TOKEN) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_int_t
+ngx_http_plum_probe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    unsigned slot, ngx_str_t *value)
+{
+    const plum_value_t  *v;
+
+    ngx_str_null(value);
+
+    v = &ctx->probes[slot];
+
+    if (v->kind == PLUM_VALUE_NONE) {
+        return NGX_DECLINED;
+    }
+
+    /* decoding never makes a string longer */
+
+    value->data = ngx_pnalloc(r->pool,
+                        ngx_min(v->raw.len, NGX_HTTP_PLUM_CAPTURE_MAX) + 1);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (plum_value_decode(v, value->data,
+                          ngx_min(v->raw.len, NGX_HTTP_PLUM_CAPTURE_MAX),
+                          &value->len)
+        != PLUM_OK)
+    {
+        value->len = 0;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}

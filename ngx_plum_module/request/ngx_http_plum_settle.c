@@ -1,0 +1,217 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+/*
+ * The life of a claim in a request:
+ *
+ *   (claim stage) --hold--> held --settle--> settled
+ *
+ * held      the record is ours and is renewed by the timer
+ * settled   commit or release has been handed to the store, which sees it
+ *           through; or the record was left to its lease (in_doubt=hold)
+ *
+ * ngx_http_plum_settle() is the only way out of "held", and does nothing in
+ * any other state.  Called by the header filter (the rule: before the first
+ * byte of the answer), by the body filter when an answer is kept, and by the
+ * cleanup of the ctx (the net: aborts, time-outs, shutdown).
+ */
+
+
+static void ngx_http_plum_renew(ngx_event_t *ev);
+static ngx_int_t ngx_http_plum_content_handler(ngx_http_request_t *r);
+
+
+/* any 2xx is a success where plum_idempotency says nothing else */
+
+static const plum_success_t  ngx_http_plum_success = { 1, { 0 }, 0 };
+
+
+void
+ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ctx->held = 1;
+
+    ctx->timer.handler = ngx_http_plum_renew;
+    ctx->timer.data = ctx;
+    ctx->timer.log = r->connection->log;
+
+    ngx_add_timer(&ctx->timer, ngx_max(ctx->claim.lease / 3, 1));
+}
+
+
+static void
+ngx_http_plum_renew(ngx_event_t *ev)
+{
+    ngx_plum_store_t     *store;
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = ev->data;
+    store = ctx->plcf->idempotency->store;
+
+    (void) store->ops->renew(store, &ctx->claim);
+
+    ngx_add_timer(ev, ngx_max(ctx->claim.lease / 3, 1));
+}
+
+
+void
+ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
+    ngx_str_t *answer)
+{
+    ngx_str_t                           none = ngx_null_string;
+    ngx_plum_store_t                   *store;
+    const ngx_http_plum_idempotency_t  *idempotency;
+
+    if (!ctx->held) {
+        return;
+    }
+
+    ctx->held = 0;
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+
+    idempotency = ctx->plcf->idempotency;
+    store = idempotency->store;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "plum settle: %d", outcome);
+
+    switch (outcome) {
+
+    case PLUM_OUTCOME_SUCCESS:
+        (void) store->ops->commit(store, &ctx->claim, idempotency->retention,
+                                  answer ? answer : &none);
+        return;
+
+    case PLUM_OUTCOME_FAILURE:
+        (void) store->ops->release(store, &ctx->claim);
+        return;
+
+    case PLUM_OUTCOME_IN_DOUBT:
+        break;
+    }
+
+    ngx_log_error(ctx->plcf->log_level, ctx->request->connection->log, 0,
+                  "plum: in doubt: the delivery was sent to an upstream that "
+                  "did not answer, the claim is %s",
+                  idempotency->hold ? "held until its lease ends"
+                                    : "released");
+
+    if (!idempotency->hold) {
+        (void) store->ops->release(store, &ctx->claim);
+    }
+}
+
+
+/*
+ * What became of the delivery: by the attempts at upstreams, or, where the
+ * content handler is none, by its own status.
+ */
+
+plum_outcome_t
+ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_uint_t                  i, n;
+    plum_attempt_t             *attempt;
+    const plum_success_t       *success;
+    ngx_http_upstream_state_t  *state;
+
+    success = ctx->plcf->idempotency ? &ctx->plcf->idempotency->success
+                                     : &ngx_http_plum_success;
+
+    n = r->upstream_states ? r->upstream_states->nelts : 0;
+
+    attempt = ngx_pcalloc(r->pool, (n + 1) * sizeof(plum_attempt_t));
+    if (attempt == NULL) {
+
+        /* nothing is known: as an upstream that did not answer */
+
+        return PLUM_OUTCOME_IN_DOUBT;
+    }
+
+    if (n == 0) {
+        attempt->status = r->headers_out.status;
+        attempt->answered = attempt->status && !r->cached;
+
+        return plum_attempts_judge(attempt, 1, success);
+    }
+
+    state = r->upstream_states->elts;
+
+    for (i = 0; i < n; i++) {
+
+        /* entries without a peer only separate redirects */
+
+        if (state[i].peer == NULL) {
+            continue;
+        }
+
+        attempt[i].status = state[i].status;
+        attempt[i].answered = (state[i].header_time != (ngx_msec_t) -1);
+        attempt[i].sent = (state[i].bytes_sent > 0);
+    }
+
+    return plum_attempts_judge(attempt, n, success);
+}
+
+
+/*
+ * A sender that hangs up must not cut the forward short: what the upstream
+ * did would not be known.  So the content handler is wrapped, and does what
+ * proxy_ignore_client_abort would do, whatever the protocol of the upstream.
+ */
+
+void
+ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    if (r->content_handler == NULL
+        || r->content_handler == ngx_http_plum_content_handler)
+    {
+        return;
+    }
+
+    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE && !ctx->held) {
+        return;
+    }
+
+    ctx->content_handler = r->content_handler;
+    r->content_handler = ngx_http_plum_content_handler;
+}
+
+
+static ngx_int_t
+ngx_http_plum_content_handler(ngx_http_request_t *r)
+{
+    ngx_int_t             rc;
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
+
+    rc = ctx->content_handler(r);
+
+    /*
+     * the caller still holds a reference, so r is alive, also if the request
+     * was answered in the call; only where an upstream is waited for are the
+     * handlers those that look for a hang-up
+     */
+
+    if (rc == NGX_DONE
+        && r->upstream
+        && r->upstream->cleanup
+        && !r->header_sent
+        && !ctx->answered)
+    {
+        r->read_event_handler = ngx_http_block_reading;
+        r->write_event_handler = ngx_http_request_empty_handler;
+    }
+
+    return rc;
+}

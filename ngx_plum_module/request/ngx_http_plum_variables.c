@@ -1,0 +1,364 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+#include <plum_encoding.h>
+
+#include <openssl/sha.h>
+
+
+typedef ngx_int_t (*ngx_http_plum_value_pt)(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+
+
+static ngx_int_t ngx_http_plum_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_plum_capture_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_http_plum_set_variable(ngx_http_variable_value_t *v,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_verdict(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_reason(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_secret(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_event_type(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_key(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_dedupe(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_bytes_in(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_bytes_out(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_dropped(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_body(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_body_sha256(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_tls_version(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_print_size(ngx_http_request_t *r, off_t size,
+    ngx_str_t *value);
+
+
+static const ngx_str_t  ngx_http_plum_verdicts[] = {
+    ngx_null_string,                     /* NGX_HTTP_PLUM_UNJUDGED */
+    ngx_string("accepted"),              /* NGX_HTTP_PLUM_ACCEPTED */
+    ngx_string("duplicate"),             /* NGX_HTTP_PLUM_DUPLICATE */
+    ngx_string("refused"),               /* NGX_HTTP_PLUM_REFUSED */
+    ngx_string("dropped")                /* NGX_HTTP_PLUM_DROPPED */
+};
+
+
+static const ngx_str_t  ngx_http_plum_dedupes[] = {
+    ngx_null_string,                     /* NGX_HTTP_PLUM_DEDUPE_NONE */
+    ngx_string("new"),                   /* NGX_HTTP_PLUM_DEDUPE_NEW */
+    ngx_string("duplicate"),             /* NGX_HTTP_PLUM_DEDUPE_DUPLICATE */
+    ngx_string("in_flight"),             /* NGX_HTTP_PLUM_DEDUPE_IN_FLIGHT */
+    ngx_string("unavailable"),           /* NGX_HTTP_PLUM_DEDUPE_UNAVAIL... */
+    ngx_string("off")                    /* NGX_HTTP_PLUM_DEDUPE_OFF */
+};
+
+
+/* values are made once the request is judged, so none may be cached early */
+
+#define ngx_http_plum_var(name, getter)                                       \
+    { ngx_string(name), NULL, ngx_http_plum_variable, (uintptr_t) getter,     \
+      NGX_HTTP_VAR_NOCACHEABLE, 0 }
+
+
+static ngx_http_variable_t  ngx_http_plum_vars[] = {
+    ngx_http_plum_var("plum_verdict", ngx_http_plum_get_verdict),
+    ngx_http_plum_var("plum_reason", ngx_http_plum_get_reason),
+    ngx_http_plum_var("plum_secret", ngx_http_plum_get_secret),
+    ngx_http_plum_var("plum_event_type", ngx_http_plum_get_event_type),
+    ngx_http_plum_var("plum_key", ngx_http_plum_get_key),
+    ngx_http_plum_var("plum_dedupe", ngx_http_plum_get_dedupe),
+    ngx_http_plum_var("plum_bytes_in", ngx_http_plum_get_bytes_in),
+    ngx_http_plum_var("plum_bytes_out", ngx_http_plum_get_bytes_out),
+    ngx_http_plum_var("plum_dropped", ngx_http_plum_get_dropped),
+    ngx_http_plum_var("plum_body", ngx_http_plum_get_body),
+    ngx_http_plum_var("plum_body_sha256", ngx_http_plum_get_body_sha256),
+    ngx_http_plum_var("plum_tls_version", ngx_http_plum_get_tls_version),
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_plum_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_plum_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the index of the variable, which is also how a capture knows its own */
+
+ngx_int_t
+ngx_http_plum_add_capture(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_int_t             index;
+    ngx_http_variable_t  *var;
+
+    var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_CHANGEABLE
+                                          |NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (var->get_handler
+        && var->get_handler != ngx_http_plum_capture_variable)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "variable \"$%V\" is set elsewhere", name);
+        return NGX_ERROR;
+    }
+
+    index = ngx_http_get_variable_index(cf, name);
+    if (index == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    var->get_handler = ngx_http_plum_capture_variable;
+    var->data = (uintptr_t) index;
+
+    return index;
+}
+
+
+static ngx_int_t
+ngx_http_plum_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_str_t                value;
+    ngx_http_plum_ctx_t     *ctx;
+    ngx_http_plum_value_pt   getter;
+
+    ctx = ngx_http_plum_get_ctx(r);
+    getter = (ngx_http_plum_value_pt) data;
+
+    ngx_str_null(&value);
+
+    if (ctx && getter(r, ctx, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_plum_set_variable(v, &value);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_capture_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                 value;
+    ngx_uint_t                i;
+    ngx_http_plum_ctx_t      *ctx;
+    ngx_http_plum_capture_t  *capture;
+
+    ctx = ngx_http_plum_get_ctx(r);
+
+    ngx_str_null(&value);
+
+    if (ctx && ctx->probes && ctx->plcf->captures) {
+
+        capture = ctx->plcf->captures->elts;
+
+        for (i = 0; i < ctx->plcf->captures->nelts; i++) {
+
+            if (capture[i].index == (ngx_int_t) data
+                && ngx_http_plum_probe(r, ctx, ctx->plcf->capture_slots[i],
+                                       &value)
+                   == NGX_ERROR)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    ngx_http_plum_set_variable(v, &value);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_plum_set_variable(ngx_http_variable_value_t *v, ngx_str_t *value)
+{
+    v->data = value->data;
+    v->len = value->len;
+    v->valid = (value->len != 0);
+    v->no_cacheable = 1;
+    v->not_found = !v->valid;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_verdict(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    *value = ngx_http_plum_verdicts[ctx->verdict];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_reason(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    if (ctx->verdict == NGX_HTTP_PLUM_REFUSED) {
+        value->data = (u_char *) plum_reason_name(ctx->reason);
+        value->len = ngx_strlen(value->data);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_secret(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    if (ctx->secret) {
+        *value = ctx->secret->label;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_event_type(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    if (ctx->probes == NULL || ctx->plcf->allowlist->event_type.len == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_plum_probe(r, ctx, ctx->plcf->event_slot, value)
+           == NGX_ERROR ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    *value = ctx->key;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_dedupe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    *value = ngx_http_plum_dedupes[ctx->dedupe];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_bytes_in(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    return ngx_http_plum_print_size(r, ctx->received, value);
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_bytes_out(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    return ngx_http_plum_print_size(r, (off_t) ctx->clean.len, value);
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_dropped(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    return ngx_http_plum_print_size(r, (off_t) ctx->dropped, value);
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    *value = ctx->clean;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_body_sha256(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    u_char  digest[SHA256_DIGEST_LENGTH];
+
+    if (ctx->raw.len == 0) {
+        return NGX_OK;
+    }
+
+    value->data = ngx_pnalloc(r->pool, SHA256_DIGEST_LENGTH * 2);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) SHA256(ctx->raw.data, ctx->raw.len, digest);
+
+    plum_hex_encode(digest, SHA256_DIGEST_LENGTH, value->data);
+    value->len = SHA256_DIGEST_LENGTH * 2;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_tls_version(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    *value = ctx->tls_version;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_print_size(ngx_http_request_t *r, off_t size, ngx_str_t *value)
+{
+    value->data = ngx_pnalloc(r->pool, NGX_OFF_T_LEN);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = ngx_sprintf(value->data, "%O", size) - value->data;
+
+    return NGX_OK;
+}
