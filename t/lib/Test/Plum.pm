@@ -207,7 +207,8 @@ sub _globals {
     my @modules = grep { $_ } $self->{module}, @{$self->{modules} || []};
 
     my @lines = (
-        'daemon off;', "pid $dir/$name.pid;", "error_log $dir/$log $self->{log};",
+        'daemon off;', "pid $dir/$name.pid;",
+        "error_log $dir/$log $self->{log};",
         "worker_processes $self->{workers};",
         map { "load_module $_;" } @modules,
     );
