@@ -13,7 +13,7 @@
 
 #define PLUM_KEY_HASHED          "%sha256:"
 #define PLUM_KEY_DIGEST_SIZE     32
-#define PLUM_KEY_CHUNK           64      /* bytes escaped at once for a digest */
+#define PLUM_KEY_CHUNK           64      /* bytes escaped at once, to hash */
 
 
 static size_t plum_key_escape(const uint8_t *data, size_t len, uint8_t *out);
