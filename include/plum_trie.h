@@ -1,0 +1,205 @@
+/*
+ * Inside of the projector: what a plan is made of, and what a scratch holds.
+ *
+ * A plan has two trees.  The first is the rules' own: one node a step, grown
+ * by plum_plan_allow() and plum_plan_probe(), searched by nobody but them.
+ * plum_plan_compile() makes the second from it, the trie that the projector
+ * walks: there a member name leads to at most one node, because under a
+ * literal name stands also what the "*" next to it allows.
+ *
+ * Leaf masks have a bit for each event pattern: bit 0 for rules without
+ * events, bit i for the i-th pattern.  A rule holds for an event if its mask
+ * and the event's have a bit in common.
+ */
+
+#ifndef _PLUM_TRIE_H_INCLUDED_
+#define _PLUM_TRIE_H_INCLUDED_
+
+
+#include <string.h>
+
+#include <plum_project.h>
+
+
+#define PLUM_EVERY_EVENT     ((uint64_t) 1)
+
+#define PLUM_NO_PROBE        ((unsigned) -1)
+
+
+typedef enum {
+    PLUM_STEP_END = 0,
+    PLUM_STEP_NAME,          /* name */
+    PLUM_STEP_ANY,           /* "*" */
+    PLUM_STEP_ELEMENT,       /* "[]" */
+    PLUM_STEP_WHOLE          /* "**", always the last one */
+} plum_step_kind_t;
+
+
+/* the rules' own tree; indexes, 0 is the root and stands for "none" */
+
+typedef struct {
+    plum_step_kind_t     kind;
+    plum_str_t           name;           /* data is owned */
+    uint32_t             child;
+    uint32_t             next;           /* sibling */
+    uint64_t             scalar;
+    uint64_t             whole;
+    unsigned             probe;
+} plum_step_t;
+
+
+/* the trie */
+
+typedef struct {
+    uint64_t             lengths;        /* bit min(length, 63) of each name */
+    uint64_t             scalar;         /* leaf masks: a scalar, anything */
+    uint64_t             whole;
+    uint64_t             members;        /* all leaves below its members */
+    uint64_t             elements;       /* all leaves below its elements */
+    uint32_t             names;          /* the first of its slots */
+    uint32_t             shift;          /* 64 - log2 of their number */
+    uint32_t             any;            /* node of a name not in the slots */
+    uint32_t             element;
+    unsigned             probe;
+    unsigned             looks:1;        /* at names: has slots or any */
+} plum_node_t;
+
+
+/* a literal name, in an open hash table; node is 0 in a free slot */
+
+typedef struct {
+    uint64_t             head;           /* see plum_trie_head() */
+    const uint8_t       *name;
+    size_t               len;
+    uint32_t             node;
+} plum_slot_t;
+
+
+struct plum_plan_s {
+    plum_step_t         *steps;
+    uint32_t             nsteps;
+    uint32_t             steps_size;
+
+    plum_node_t         *nodes;          /* NULL until compiled */
+    uint32_t             nnodes;
+    plum_slot_t         *slots;
+    uint32_t             nslots;
+
+    plum_str_t           events[PLUM_PLAN_EVENTS];
+    unsigned             prefix[PLUM_PLAN_EVENTS];   /* ended with "*" */
+    unsigned             nevents;
+
+    unsigned             nprobes;
+    unsigned             type;           /* the event type's slot */
+};
+
+
+/*
+ * Names of the objects whose members a "*" looks at: an open hash table of
+ * all of them in one text, told apart by their object's serial number.
+ * Serial numbers never come again (64 bits last), so nothing is cleared
+ * between texts: an entry or stamp with an old one is free.
+ */
+
+typedef struct {
+    uint64_t             serial;
+    uint64_t             hash;
+    const uint8_t       *name;           /* as spelt, up to its quote */
+} plum_seen_t;
+
+
+struct plum_scratch_s {
+    uint64_t             serial;         /* of the last object */
+    uint64_t            *stamps;         /* a trie node's last object */
+
+    plum_seen_t         *seen;
+    size_t               seen_mask;      /* their number - 1 */
+    size_t               seen_used;      /* in this text */
+    uint64_t             seen_since;     /* the text's first serial number */
+    uint64_t             key[2];         /* of the hash: nobody can know it */
+};
+
+
+/*
+ * Reads the next step.  *at, 0 at first, moves past it.  A name is decoded
+ * into name (as long as the path), its length goes to *len.
+ */
+
+int plum_path_step(const plum_str_t *path, size_t *at,
+    plum_step_kind_t *kind, uint8_t *name, size_t *len, plum_error_t *err);
+
+/* "what: value" with the value's unprintable bytes as "?", cut if too long */
+
+int plum_path_error(plum_error_t *err, const char *before,
+    const plum_str_t *value, const char *after);
+
+/* the second half of plum_plan_compile() */
+
+int plum_trie_build(plum_plan_t *plan, plum_error_t *err);
+
+/* the mask of an event type */
+
+uint64_t plum_plan_event_mask(const plum_plan_t *plan, const uint8_t *type,
+    size_t len);
+
+/* for each text, before its first object */
+
+void plum_seen_start(plum_scratch_t *scratch);
+
+/*
+ * Remembers a name of the scratch's last-entered object serial; name is as
+ * spelt, decoded of len bytes as it is meant.  PLUM_PROJECT_INVALID if that
+ * object has had it already.
+ */
+
+plum_project_rc_t plum_seen_add(plum_scratch_t *scratch, uint64_t serial,
+    const uint8_t *name, const uint8_t *decoded, size_t len);
+
+
+/*
+ * The first eight bytes of a name, filled up with zeros; room is how many
+ * bytes may be read.
+ */
+
+static inline uint64_t
+plum_trie_head(const uint8_t *name, size_t len, size_t room)
+{
+    uint64_t  head, mask;
+
+    static const uint8_t  masks[16] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+    };
+
+    if (room < sizeof(head)) {
+        head = 0;
+        memcpy(&head, name, len);
+        return head;
+    }
+
+    memcpy(&head, name, sizeof(head));
+
+    if (len < sizeof(head)) {
+        memcpy(&mask, masks + sizeof(head) - len, sizeof(mask));
+        head &= mask;
+    }
+
+    return head;
+}
+
+
+static inline uint64_t
+plum_trie_hash(uint64_t head, const uint8_t *name, size_t len)
+{
+    uint64_t  tail;
+
+    tail = 0;
+
+    if (len > sizeof(tail)) {
+        memcpy(&tail, name + len - sizeof(tail), sizeof(tail));
+    }
+
+    return (head ^ (tail << 29 | tail >> 35) ^ len) * 0x9e3779b97f4a7c15u;
+}
+
+
+#endif /* _PLUM_TRIE_H_INCLUDED_ */

@@ -1,0 +1,281 @@
+/*
+ * The scratch: what the projector remembers of the names of a text; see
+ * plum_trie.h.
+ */
+
+#include <stdlib.h>
+
+#include <openssl/rand.h>
+
+#include <plum_json.h>
+#include <plum_trie.h>
+
+
+#define PLUM_SEEN_SMALLEST   64
+
+
+#define plum_seen_rotate(x, n)   ((x) << (n) | (x) >> (64 - (n)))
+
+/* hexadecimal digits in ASCII: "8".."b" leaves out what is between 9 and a */
+
+#define plum_seen_digit(c, low, high)                                         \
+    (((c) | 0x20) >= (low) && ((c) | 0x20) <= (high))
+
+
+static uint64_t plum_seen_hash(const uint64_t key[2], const uint8_t *data,
+    size_t len);
+static unsigned plum_seen_equal(const uint8_t *name, const uint8_t *decoded,
+    size_t len);
+static size_t plum_seen_spelt(const uint8_t *p);
+static int plum_seen_grow(plum_scratch_t *scratch);
+
+
+plum_scratch_t *
+plum_scratch_create(const plum_plan_t *plan)
+{
+    plum_scratch_t  *scratch;
+
+    if (plan->nodes == NULL) {
+        return NULL;
+    }
+
+    scratch = calloc(1, sizeof(plum_scratch_t));
+    if (scratch == NULL) {
+        return NULL;
+    }
+
+    scratch->stamps = calloc(plan->nnodes, sizeof(uint64_t));
+
+    if (scratch->stamps == NULL
+        || RAND_bytes((unsigned char *) scratch->key, sizeof(scratch->key))
+           != 1)
+    {
+        plum_scratch_destroy(scratch);
+        return NULL;
+    }
+
+    return scratch;
+}
+
+
+void
+plum_scratch_destroy(plum_scratch_t *scratch)
+{
+    if (scratch == NULL) {
+        return;
+    }
+
+    free(scratch->stamps);
+    free(scratch->seen);
+    free(scratch);
+}
+
+
+void
+plum_seen_start(plum_scratch_t *scratch)
+{
+    scratch->seen_used = 0;
+    scratch->seen_since = scratch->serial + 1;
+}
+
+
+plum_project_rc_t
+plum_seen_add(plum_scratch_t *scratch, uint64_t serial, const uint8_t *name,
+    const uint8_t *decoded, size_t len)
+{
+    size_t        i;
+    uint64_t      hash, key[2];
+    plum_seen_t  *seen;
+
+    if (scratch->seen == NULL
+        || scratch->seen_used > scratch->seen_mask / 2)
+    {
+        if (plum_seen_grow(scratch) != PLUM_OK) {
+            return PLUM_PROJECT_NOMEM;
+        }
+    }
+
+    key[0] = scratch->key[0];
+    key[1] = scratch->key[1] ^ serial;
+
+    hash = plum_seen_hash(key, decoded, len);
+
+    i = (size_t) hash & scratch->seen_mask;
+
+    for ( ;; ) {
+        seen = &scratch->seen[i];
+
+        if (seen->serial < scratch->seen_since) {
+            break;
+        }
+
+        if (seen->serial == serial && seen->hash == hash
+            && plum_seen_equal(seen->name, decoded, len))
+        {
+            return PLUM_PROJECT_INVALID;
+        }
+
+        i = (i + 1) & scratch->seen_mask;
+    }
+
+    seen->serial = serial;
+    seen->hash = hash;
+    seen->name = name;
+
+    scratch->seen_used++;
+
+    return PLUM_PROJECT_OK;
+}
+
+
+/* doubles the table and moves what belongs to this text */
+
+static int
+plum_seen_grow(plum_scratch_t *scratch)
+{
+    size_t        i, k, old, size;
+    plum_seen_t  *seen;
+
+    old = (scratch->seen != NULL) ? scratch->seen_mask + 1 : 0;
+
+    if (old > SIZE_MAX / sizeof(plum_seen_t) / 2) {
+        return PLUM_ERROR;
+    }
+
+    size = (old == 0) ? PLUM_SEEN_SMALLEST : old * 2;
+
+    seen = calloc(size, sizeof(plum_seen_t));
+    if (seen == NULL) {
+        return PLUM_ERROR;
+    }
+
+    for (i = 0; i < old; i++) {
+
+        if (scratch->seen[i].serial < scratch->seen_since) {
+            continue;
+        }
+
+        k = (size_t) scratch->seen[i].hash & (size - 1);
+
+        while (seen[k].serial != 0) {
+            k = (k + 1) & (size - 1);
+        }
+
+        seen[k] = scratch->seen[i];
+    }
+
+    free(scratch->seen);
+
+    scratch->seen = seen;
+    scratch->seen_mask = size - 1;
+
+    return PLUM_OK;
+}
+
+
+/* is a name as it was spelt the same as this decoded one */
+
+static unsigned
+plum_seen_equal(const uint8_t *name, const uint8_t *decoded, size_t len)
+{
+    size_t    n, spelt;
+    uint8_t   part[8];
+    unsigned  lone;
+
+    while (*name != '"') {
+
+        spelt = plum_seen_spelt(name);
+        n = plum_json_decode(name, spelt, part, &lone);
+
+        if (n > len || memcmp(part, decoded, n) != 0) {
+            return 0;
+        }
+
+        name += spelt;
+        decoded += n;
+        len -= n;
+    }
+
+    return len == 0;
+}
+
+
+/* how many bytes the next character takes: a surrogate pair is one */
+
+static size_t
+plum_seen_spelt(const uint8_t *p)
+{
+    if (p[0] != '\\') {
+        return 1;
+    }
+
+    if (p[1] != 'u') {
+        return 2;
+    }
+
+    if ((p[2] | 0x20) == 'd' && plum_seen_digit(p[3], '8', 'b')
+        && p[6] == '\\' && p[7] == 'u'
+        && (p[8] | 0x20) == 'd' && plum_seen_digit(p[9], 'c', 'f'))
+    {
+        return 12;
+    }
+
+    return 6;
+}
+
+
+/* SipHash-1-3 */
+
+static uint64_t
+plum_seen_hash(const uint64_t key[2], const uint8_t *data, size_t len)
+{
+    size_t    i, left, take;
+    uint64_t  v0, v1, v2, v3, block;
+
+    v0 = key[0] ^ 0x736f6d6570736575u;
+    v1 = key[1] ^ 0x646f72616e646f6du;
+    v2 = key[0] ^ 0x6c7967656e657261u;
+    v3 = key[1] ^ 0x7465646279746573u;
+
+    /* as many rounds as blocks, the last with the length, and three more */
+
+    for (i = 0, left = len; i < len / 8 + 4; i++) {
+
+        block = 0;
+
+        if (i <= len / 8) {
+            take = (left < 8) ? left : 8;
+
+            if (take != 0) {
+                memcpy(&block, data, take);
+            }
+
+            data += take;
+            left -= take;
+
+            if (i == len / 8) {
+                block |= (uint64_t) len << 56;
+            }
+
+        } else if (i == len / 8 + 1) {
+            v2 ^= 0xff;
+        }
+
+        v3 ^= block;
+
+        v0 += v1;
+        v1 = plum_seen_rotate(v1, 13) ^ v0;
+        v0 = plum_seen_rotate(v0, 32);
+        v2 += v3;
+        v3 = plum_seen_rotate(v3, 16) ^ v2;
+        v0 += v3;
+        v3 = plum_seen_rotate(v3, 21) ^ v0;
+        v2 += v1;
+        v1 = plum_seen_rotate(v1, 17) ^ v2;
+        v2 = plum_seen_rotate(v2, 32);
+
+        v0 ^= block;
+    }
+
+    return v0 ^ v1 ^ v2 ^ v3;
+}
