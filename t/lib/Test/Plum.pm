@@ -292,9 +292,10 @@ sub run {
         %{$self->{env} || {}},
     );
 
-    $self->{child} = spawn([$self->_argv("$self->{dir}/nginx.conf", 'start.log')],
+    my @argv = $self->_argv("$self->{dir}/nginx.conf", 'start.log');
+    $self->{child} = spawn(\@argv, env => \%env,
         stdout => "$self->{dir}/stderr.log",
-        stderr => "$self->{dir}/stderr.log", env => \%env);
+        stderr => "$self->{dir}/stderr.log");
 
     my $patience = @{$self->{wrapper}} ? 60 : 10;
     my $up = poll_until(sub {
