@@ -205,8 +205,8 @@ typedef struct {
     unsigned                         passed:1;   /* through all stages */
     unsigned                         reading:1;  /* body is being read */
     unsigned                         read:1;     /* body is complete */
-    unsigned                         oversize:1;
-    unsigned                         waiting:1;  /* suspended in claim */
+    unsigned                         waiting:1;  /* for the store's reply */
+    unsigned                         resumed:1;  /* comes back to its stage */
     unsigned                         held:1;     /* the claim is ours */
     unsigned                         answered:1; /* header filter ran */
 } ngx_http_plum_ctx_t;
@@ -251,7 +251,7 @@ ngx_int_t ngx_http_plum_handler(ngx_http_request_t *r);
  * request may be gone afterwards.
  */
 
-void ngx_http_plum_resume(ngx_http_request_t *r);
+void ngx_http_plum_resume(ngx_http_plum_ctx_t *ctx);
 
 /* writes the one line that a refusal has in the error log */
 
@@ -302,7 +302,6 @@ ngx_int_t ngx_http_plum_send_duplicate(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_plum_add_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_plum_add_capture(ngx_conf_t *cf, ngx_str_t *name);
-ngx_int_t ngx_http_plum_secret_label(ngx_http_request_t *r);
 
 /* the value a probe found, decoded; empty (and NGX_DECLINED) if none */
 

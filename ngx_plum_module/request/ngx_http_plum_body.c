@@ -85,6 +85,7 @@ ngx_http_plum_body_handler(ngx_http_request_t *r)
         return;
     }
 
+    ctx->resumed = 1;
     r->write_event_handler = ngx_http_core_run_phases;
 
     ngx_http_core_run_phases(r);

@@ -226,7 +226,7 @@ ngx_http_plum_claim_handler(ngx_plum_claim_t *claim)
 
     ctx = claim->data;
 
-    ngx_http_plum_resume(ctx->request);
+    ngx_http_plum_resume(ctx);
 }
 
 
@@ -237,5 +237,5 @@ ngx_http_plum_claim_timer(ngx_event_t *ev)
 
     ctx = ev->data;
 
-    ngx_http_plum_resume(ctx->request);
+    ngx_http_plum_resume(ctx);
 }

@@ -24,7 +24,12 @@
  *           all that must be undone hangs on the cleanup of the ctx
  * passed    the content handler owns it; a redirect that comes back here
  *           finds ctx->passed and is neither judged nor claimed again
- * answered  NGINX owns it: the handler has returned a status
+ * answered  NGINX owns it: the handler has returned a status.  An error page
+ *           may be a file or a "return", never another content handler: the
+ *           body was not found fit to be forwarded
+ *
+ * Who resumes a waiting request sets ctx->resumed, so that it cannot be
+ * taken for a redirect that comes in while it waits.
  *
  * The handler returns NGX_DECLINED to let the request go on, NGX_AGAIN while
  * it waits, and anything else to have it finalized with that.
@@ -41,6 +46,8 @@ static ngx_int_t ngx_http_plum_walk(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_pass(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_again(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_refuse(ngx_http_request_t *r,
@@ -83,25 +90,45 @@ ngx_http_plum_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_plum_get_ctx(r);
 
-    if (ctx && (ctx->passed || !plcf->enable)) {
+    if (ctx == NULL) {
+
+        if (!plcf->enable) {
+            return NGX_DECLINED;
+        }
+
+        ctx = ngx_http_plum_create_ctx(r, plcf);
+
+        return ctx ? ngx_http_plum_walk(r, ctx)
+                   : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->passed) {
         return ngx_http_plum_again(r, ctx, plcf);
     }
 
-    if (!plcf->enable) {
+    if (ctx->resumed) {
+        ctx->resumed = 0;
+        return ngx_http_plum_walk(r, ctx);
+    }
+
+    return ngx_http_plum_error_page(r, ctx, plcf);
+}
+
+
+/* a redirect of a request that has not passed: an error page */
+
+static ngx_int_t
+ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    const ngx_http_plum_loc_conf_t *plcf)
+{
+    if (!plcf->enable && r->content_handler == NULL) {
         return NGX_DECLINED;
     }
 
-    if (ctx == NULL || ctx->verdict == NGX_HTTP_PLUM_REFUSED) {
+    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
+                              "error page of a refused request");
 
-        /* an error page of a refused request is judged like any other */
-
-        ctx = ngx_http_plum_create_ctx(r, plcf);
-        if (ctx == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    return ngx_http_plum_walk(r, ctx);
+    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
 }
 
 
@@ -267,10 +294,14 @@ ngx_http_plum_log_refusal(ngx_http_request_t *r,
 
 
 void
-ngx_http_plum_resume(ngx_http_request_t *r)
+ngx_http_plum_resume(ngx_http_plum_ctx_t *ctx)
 {
-    ngx_connection_t  *c;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
+    ctx->resumed = 1;
+
+    r = ctx->request;
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
