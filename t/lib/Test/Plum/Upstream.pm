@@ -60,13 +60,13 @@ sub new {
 }
 
 
-# listens again after stop()
+# listens again after stop(); what was left of a script is forgotten
 
 sub start {
     my ($self) = @_;
 
-    return if $self->{pid};
-    $self->_tell;
+    return $self if $self->{pid};
+    $self->script;
     my $listen = IO::Socket::INET->new(LocalAddr => $self->{host},
         LocalPort => $self->{port}, Listen => 511, ReuseAddr => 1,
         Blocking => 0)
