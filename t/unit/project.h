@@ -1,0 +1,120 @@
+/*
+ * Plans from one line, for the projector's tests: items apart by a space,
+ * "path" a rule, "path@event,event" one for events, "=path" the event type,
+ * "?path" a probe.
+ */
+
+#ifndef _PROJECT_H_INCLUDED_
+#define _PROJECT_H_INCLUDED_
+
+
+#include "unit.h"
+
+#include <plum_project.h>
+
+
+#define PROJECT_EVENTS   70
+
+
+static inline int
+project_add(plum_plan_t *plan, const char *item, size_t len,
+    plum_error_t *err)
+{
+    size_t       n, size;
+    unsigned     slot;
+    const char  *at, *comma;
+    plum_str_t   path, events[PROJECT_EVENTS];
+
+    path.data = (const uint8_t *) item;
+    path.len = len;
+
+    if (*item == '=' || *item == '?') {
+        path.data++;
+        path.len--;
+
+        return (*item == '=') ? plum_plan_event_type(plan, &path, &slot, err)
+                              : plum_plan_probe(plan, &path, &slot, err);
+    }
+
+    n = 0;
+    at = memchr(item, '@', len);
+
+    if (at != NULL) {
+        path.len = (size_t) (at - item);
+
+        for (at++; at <= item + len; at = comma + 1) {
+            size = (size_t) (item + len - at);
+
+            comma = memchr(at, ',', size);
+            if (comma == NULL) {
+                comma = item + len;
+            }
+
+            events[n].data = (const uint8_t *) at;
+            events[n].len = (size_t) (comma - at);
+            n++;
+        }
+    }
+
+    return plum_plan_allow(plan, &path, events, n, err);
+}
+
+
+/* NULL, with err filled in, where an item or the whole is refused */
+
+static inline plum_plan_t *
+project_plan(const char *rules, plum_error_t *err)
+{
+    const char   *end;
+    plum_plan_t  *plan;
+
+    plan = plum_plan_create();
+    if (plan == NULL) {
+        strcpy(err->text, "no memory");
+        return NULL;
+    }
+
+    for ( /* void */ ; *rules != '\0'; rules = end + (*end == ' ')) {
+        end = rules + strcspn(rules, " ");
+
+        if (project_add(plan, rules, (size_t) (end - rules), err)
+            != PLUM_OK)
+        {
+            plum_plan_destroy(plan);
+            return NULL;
+        }
+    }
+
+    if (plum_plan_compile(plan, err) != PLUM_OK) {
+        plum_plan_destroy(plan);
+        return NULL;
+    }
+
+    return plan;
+}
+
+
+/*
+ * Projects a copy of the text that ends where its memory does, so that a
+ * sanitizer sees every step too far; out is owned by the caller.
+ */
+
+static inline plum_project_rc_t
+project_run(const plum_plan_t *plan, plum_scratch_t *scratch,
+    const uint8_t *text, size_t len, uint8_t **out, plum_value_t *probes,
+    uint8_t **copy, plum_projection_t *result)
+{
+    *copy = malloc(len ? len : 1);
+    *out = malloc(len ? len : 1);
+
+    if (*copy == NULL || *out == NULL) {
+        return PLUM_PROJECT_NOMEM;
+    }
+
+    memcpy(*copy, text, len);
+
+    return plum_project(plan, scratch, *copy, len, *out, probes, result);
+}
+
+
+#endif /* _PROJECT_H_INCLUDED_ */
