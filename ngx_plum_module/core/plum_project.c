@@ -550,6 +550,11 @@ static const uint8_t *
 plum_walk_next(plum_walk_t *w, const uint8_t *p)
 {
     for ( ;; ) {
+
+        if (p == w->end) {
+            return NULL;
+        }
+
         p = plum_json_space(p);
 
         if (*p == ',') {
@@ -574,10 +579,6 @@ plum_walk_next(plum_walk_t *w, const uint8_t *p)
         }
 
         w->top = &w->frames[w->depth - 1];
-
-        if (p == w->end) {
-            return NULL;
-        }
     }
 }
 
