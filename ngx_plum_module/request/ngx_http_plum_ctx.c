@@ -113,7 +113,7 @@ ngx_http_plum_finish_request(void *data)
         ngx_del_timer(&ctx->timer);
     }
 
-    if (ctx->reading && !ctx->read
+    if (!ctx->read
         && ctx->verdict == NGX_HTTP_PLUM_UNJUDGED
         && r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
     {

@@ -15,7 +15,7 @@ package Test::Plum;
 #   is($t->deliver(scheme => 'github', ...)->status, 200, 'accepted');
 #   $t->done_testing;
 #
-# Environment: PLUM_MODULE (the .so), TEST_NGINX_BINARY, TEST_NGINX_WRAPPER (a
+# Environment: PLUM_MODULE (the .so, or "static"), TEST_NGINX_BINARY, TEST_NGINX_WRAPPER (a
 # command in front of it; %%TESTDIR%% is expanded), TEST_NGINX_LOG (level),
 # TEST_NGINX_LEAVE (keep the folder), TEST_NGINX_CATLOG (show the error log),
 # PLUM_TEST_GLOBALS (lines added to every configuration).
@@ -92,6 +92,9 @@ sub new {
 
 sub _module_path {
     my ($self) = @_;
+
+    # the nginx under test may have the module built in
+    return 0 if ($ENV{PLUM_MODULE} || '') eq 'static';
 
     my $path = $ENV{PLUM_MODULE} || "$root/build/ngx_http_plum_module.so";
     die "$path is missing: build it with make, or name it in PLUM_MODULE\n"
