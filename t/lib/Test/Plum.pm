@@ -9,7 +9,7 @@ package Test::Plum;
 #   $t->write_conf(<<'CONF');
 #   %%GLOBALS%%
 #   events {}
-#   http { %%HTTP_GLOBALS%% server { listen 127.0.0.1:%%PORT_0%%; ... } }
+#   http { %%HTTP_GLOBALS%% server { listen 127.0.0.1:%%PORT_0%%; } }
 #   CONF
 #   $t->run;
 #   is($t->deliver(scheme => 'github', ...)->status, 200, 'accepted');
@@ -537,6 +537,20 @@ sub request {
         grep { exists $opt{$_} } qw(tls timeout version cert sni);
     my $name = delete $opt{port};
     return $self->client(defined $name ? $name : 0, %to)->request(%opt);
+}
+
+
+# requests (what signed() returns, or hashes for request()) that are all sent
+# before an answer is read; to: a hash as for client(), with the port's name
+
+sub parallel {
+    my ($self, $to, @requests) = @_;
+
+    my %to = %$to;
+    $self->certificates if $to{tls};
+    $to{port} = $self->port(defined $to{port} ? $to{port} : 0);
+    return Test::Plum::Client->parallel({dir => $self->{dir}, %to},
+        @requests);
 }
 
 

@@ -175,9 +175,11 @@ sub _events {
     my ($self) = @_;
 
     open my $file, '<:raw', $self->{log} or return;
-    my @events = map { $JSON->decode($_) } grep { /\n\z/ } <$file>;
-    for my $event (grep { defined $_->{body} } @events) {
-        $event->{body} = decode_base64($event->{body});
+    my @events;
+    for my $line (grep { /\n\z/ } <$file>) {
+        my ($json, $body) = split /\t/, $line;
+        push @events, $JSON->decode($json);
+        $events[-1]{body} = decode_base64($body) if defined $body;
     }
     return @events;
 }
@@ -225,7 +227,7 @@ sub _serve {
     $SIG{PIPE} = 'IGNORE';
     my $s = {
         %$self, listen => $listen, conns => {}, serial => 0, count => 0,
-        epoch => -1, queue => [],
+        epoch => -1, queue => [], text => '',
     };
     open $s->{out}, '>>:raw', $self->{log} or die "$self->{log}: $!";
     $s->{out}->autoflush(1);
@@ -268,10 +270,14 @@ sub _turn {
 }
 
 
+# a body stands behind the JSON: the pure Perl encoder needs long for it
+
 sub _log {
     my ($s, $event, %field) = @_;
 
+    my $body = delete $field{body};
     my $line = $JSON->encode({event => $event, time => time(), %field});
+    $line .= "\t" . encode_base64($body, '') if defined $body;
     syswrite $s->{out}, "$line\n";
     return;
 }
@@ -305,7 +311,11 @@ sub _load {
 
     open my $file, '<:raw', $s->{control} or return;
     local $/;
-    my $state = $JSON->decode(scalar <$file>);
+    my $text = <$file>;
+    return if $text eq $s->{text};
+
+    my $state = $JSON->decode($text);
+    $s->{text} = $text;
     if ($state->{epoch} != $s->{epoch}) {
         $s->{epoch} = $state->{epoch};
         $s->{queue} = $state->{script};
@@ -447,7 +457,7 @@ sub _record {
     my $request = $c->{request};
     my $body = defined $request->{body} ? $request->{body} : $c->{in};
     _log($s, 'request', conn => $c->{n}, whole => $whole,
-        body => encode_base64($body, ''),
+        body => $body,
         map { $_ => $request->{$_} } qw(n method uri http headers));
     return;
 }
