@@ -15,10 +15,11 @@ package Test::Plum;
 #   is($t->deliver(scheme => 'github', ...)->status, 200, 'accepted');
 #   $t->done_testing;
 #
-# Environment: PLUM_MODULE (the .so, or "static"), TEST_NGINX_BINARY, TEST_NGINX_WRAPPER (a
-# command in front of it; %%TESTDIR%% is expanded), TEST_NGINX_LOG (level),
-# TEST_NGINX_LEAVE (keep the folder), TEST_NGINX_CATLOG (show the error log),
-# PLUM_TEST_GLOBALS (lines added to every configuration).
+# Environment: PLUM_MODULE (the .so, or "static": nginx has it built in),
+# TEST_NGINX_BINARY, TEST_NGINX_WRAPPER (a command in front of it; %%TESTDIR%%
+# is expanded), TEST_NGINX_LOG (level), TEST_NGINX_LEAVE (keep the folder),
+# TEST_NGINX_CATLOG (show the error log), PLUM_TEST_GLOBALS (lines added to
+# every configuration).
 
 use strict;
 use warnings;
