@@ -103,9 +103,8 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
     ngx_http_plum_settle(ctx, outcome, NULL);
 
-    if (r->headers_out.status >= NGX_HTTP_OK
-        && r->headers_out.status < NGX_HTTP_SPECIAL_RESPONSE)
-    {
+    if (r->headers_out.status < NGX_HTTP_SPECIAL_RESPONSE) {
+
         /* an error page, say: the sender would never send the event again */
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -114,6 +113,10 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
                       r->headers_out.status);
 
         ngx_http_plum_bare(r, ctx, NGX_HTTP_BAD_GATEWAY);
+
+        /* as it was before an HTTP/0.9 answer, which has no header */
+
+        r->http_version = r->http_major * 1000 + r->http_minor;
     }
 
     return ngx_http_next_header_filter(r);

@@ -113,7 +113,9 @@ ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
 
 /*
  * What became of the delivery: by the attempts at upstreams, or, where the
- * content handler is none, by its own status.
+ * content handler is none, by its own status.  What does not start with a
+ * status line is a "200" to proxy_pass, which then sets the version to 0.9;
+ * to us it is no answer.
  */
 
 plum_outcome_t
@@ -155,7 +157,8 @@ ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         }
 
         attempt[i].status = state[i].status;
-        attempt[i].answered = (state[i].header_time != (ngx_msec_t) -1);
+        attempt[i].answered = (state[i].header_time != (ngx_msec_t) -1
+                               && r->http_version != NGX_HTTP_VERSION_9);
         attempt[i].sent = (state[i].bytes_sent > 0);
     }
 
