@@ -8,8 +8,8 @@
 #include <string.h>
 
 
-static int plum_content_piece(const plum_str_t *token, plum_piece_t *piece,
-    plum_error_t *err);
+static int plum_content_piece(const uint8_t *start, const uint8_t *end,
+    plum_piece_t *piece, plum_error_t *err);
 
 
 int
@@ -17,7 +17,6 @@ plum_content_parse(const plum_str_t *content, plum_piece_t *pieces,
     size_t *npieces, plum_error_t *err)
 {
     size_t          n, bodies;
-    plum_str_t      token;
     const uint8_t  *p, *end, *start;
 
     if (content->len == 0) {
@@ -53,21 +52,17 @@ plum_content_parse(const plum_str_t *content, plum_piece_t *pieces,
             return plum_error(err, "\"}\" without \"{\" in content", content);
         }
 
-        token.data = ++p;
-        p = memchr(p, '}', (size_t) (end - p));
+        p = memchr(start, '}', (size_t) (end - start));
 
         if (p == NULL) {
             return plum_error(err, "unclosed token in content", content);
         }
 
-        token.len = (size_t) (p++ - token.data);
-
-        if (plum_content_piece(&token, &pieces[n], err) != PLUM_OK) {
+        if (plum_content_piece(start + 1, p++, &pieces[n], err) != PLUM_OK) {
             return PLUM_ERROR;
         }
 
-        bodies += (pieces[n].kind == PLUM_PIECE_BODY);
-        n++;
+        bodies += (pieces[n++].kind == PLUM_PIECE_BODY);
     }
 
     if (bodies != 1) {
@@ -102,11 +97,14 @@ plum_content_token(const plum_str_t *name)
 }
 
 
+/* what stands between two braces */
+
 static int
-plum_content_piece(const plum_str_t *token, plum_piece_t *piece,
-    plum_error_t *err)
+plum_content_piece(const uint8_t *start, const uint8_t *end,
+    plum_piece_t *piece, plum_error_t *err)
 {
     size_t             i;
+    plum_str_t         token;
     static const struct {
         plum_str_t         name;
         plum_piece_kind_t  kind;
@@ -118,23 +116,26 @@ plum_content_piece(const plum_str_t *token, plum_piece_t *piece,
     };
     static const plum_str_t  header = PLUM_STR("header:");
 
+    token.data = start;
+    token.len = (size_t) (end - start);
+
     piece->text.data = NULL;
     piece->text.len = 0;
 
     for (i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
-        if (plum_str_equal(token, &tokens[i].name)) {
+        if (plum_str_equal(&token, &tokens[i].name)) {
             piece->kind = tokens[i].kind;
             return PLUM_OK;
         }
     }
 
-    if (!plum_str_starts(token, &header)) {
-        return plum_error(err, "unknown token in content:", token);
+    if (!plum_str_starts(&token, &header)) {
+        return plum_error(err, "unknown token in content:", &token);
     }
 
     piece->kind = PLUM_PIECE_HEADER;
-    piece->text.data = token->data + header.len;
-    piece->text.len = token->len - header.len;
+    piece->text.data = token.data + header.len;
+    piece->text.len = token.len - header.len;
 
     if (!plum_content_token(&piece->text)) {
         return plum_error(err, "invalid header name", &piece->text);
