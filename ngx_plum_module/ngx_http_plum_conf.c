@@ -230,9 +230,14 @@ ngx_http_plum_conf_tls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        if (ngx_strncmp(value[i].data, "version=", 8) == 0
-            && tls->version == NULL)
-        {
+        if (ngx_strncmp(value[i].data, "version=", 8) == 0) {
+
+            if (tls->version) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "duplicate parameter \"%V\"", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
             name.data = value[i].data + 8;
             name.len = value[i].len - 8;
 
@@ -254,6 +259,12 @@ ngx_http_plum_conf_tls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         } else if (ngx_strcmp(value[i].data, "client_certificate") != 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "unknown parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (tls->certificate) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\"", &value[i]);
             return NGX_CONF_ERROR;
         }
 

@@ -7,8 +7,15 @@
 #include <ngx_http_plum.h>
 
 
+/* a block that is being read; its plan only tells what is wrong with a line */
+
+typedef struct {
+    ngx_http_plum_allowlist_t  *list;
+    plum_plan_t                *plan;
+} ngx_http_plum_block_t;
+
 typedef char *(*ngx_http_plum_line_pt)(ngx_conf_t *cf,
-    ngx_http_plum_allowlist_t *list);
+    ngx_http_plum_block_t *block);
 
 typedef struct {
     ngx_str_t              name;
@@ -16,17 +23,18 @@ typedef struct {
 } ngx_http_plum_line_t;
 
 
+static char *ngx_http_plum_allowlist_block(ngx_conf_t *cf,
+    ngx_http_plum_block_t *block);
 static char *ngx_http_plum_allowlist_line(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
 static char *ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
-    ngx_http_plum_allowlist_t *list);
+    ngx_http_plum_block_t *block);
 static char *ngx_http_plum_allowlist_allow(ngx_conf_t *cf,
-    ngx_http_plum_allowlist_t *list);
+    ngx_http_plum_block_t *block);
 static char *ngx_http_plum_allowlist_events(ngx_conf_t *cf, ngx_str_t *value,
     plum_str_t **events, ngx_uint_t *nevents);
 static char *ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
-    ngx_http_plum_allowlist_t *list);
-static char *ngx_http_plum_allowlist_path(ngx_conf_t *cf, ngx_str_t *value);
+    ngx_http_plum_block_t *block);
 
 
 static const ngx_http_plum_line_t  ngx_http_plum_lines[] = {
@@ -45,7 +53,7 @@ ngx_http_plum_conf_allowlist(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                        *rv;
     ngx_str_t                   *value;
     ngx_uint_t                   i;
-    ngx_conf_t                   save;
+    ngx_http_plum_block_t        block;
     ngx_http_plum_allowlist_t   *list, **listp;
 
     value = cf->args->elts;
@@ -88,9 +96,34 @@ ngx_http_plum_conf_allowlist(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    block.list = list;
+    block.plan = plum_plan_create();
+
+    if (block.plan == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_plum_allowlist_block(cf, &block);
+
+    plum_plan_destroy(block.plan);
+
+    return rv;
+}
+
+
+static char *
+ngx_http_plum_allowlist_block(ngx_conf_t *cf, ngx_http_plum_block_t *block)
+{
+    char                       *rv;
+    ngx_conf_t                  save;
+    plum_error_t                err;
+    ngx_http_plum_allowlist_t  *list;
+
+    list = block->list;
+
     save = *cf;
     cf->handler = ngx_http_plum_allowlist_line;
-    cf->handler_conf = (void *) list;
+    cf->handler_conf = (void *) block;
 
     rv = ngx_conf_parse(cf, NULL);
 
@@ -104,6 +137,10 @@ ngx_http_plum_conf_allowlist(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_plum_conf_error(cf, &list->where,
                                         "no \"allow\" in allowlist \"%V\"",
                                         &list->name);
+    }
+
+    if (plum_plan_compile(block->plan, &err) != PLUM_OK) {
+        return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
     }
 
     return NGX_CONF_OK;
@@ -136,10 +173,14 @@ ngx_http_plum_allowlist_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
 static char *
 ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
-    ngx_http_plum_allowlist_t *list)
+    ngx_http_plum_block_t *block)
 {
-    ngx_str_t  *value;
+    unsigned                    slot;
+    ngx_str_t                  *value;
+    plum_error_t                err;
+    ngx_http_plum_allowlist_t  *list;
 
+    list = block->list;
     value = cf->args->elts;
 
     if (cf->args->nelts != 2 || list->event_type.len) {
@@ -151,16 +192,24 @@ ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
     list->event_type.data = value[1].data;
     list->event_type.len = value[1].len;
 
-    return ngx_http_plum_allowlist_path(cf, &value[1]);
+    if (plum_plan_event_type(block->plan, &list->event_type, &slot, &err)
+        != PLUM_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_allowlist_t *list)
+ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_block_t *block)
 {
     ngx_str_t                   *value;
     ngx_uint_t                   i, n, nevents;
     plum_str_t                  *events;
+    plum_error_t                 err;
     ngx_http_plum_allow_rule_t  *rule;
 
     value = cf->args->elts;
@@ -185,11 +234,7 @@ ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_allowlist_t *list)
 
     for (i = 1; i < n; i++) {
 
-        if (ngx_http_plum_allowlist_path(cf, &value[i]) != NGX_CONF_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        rule = ngx_array_push(&list->rules);
+        rule = ngx_array_push(&block->list->rules);
         if (rule == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -198,6 +243,13 @@ ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_allowlist_t *list)
         rule->path.len = value[i].len;
         rule->events = events;
         rule->nevents = nevents;
+
+        if (plum_plan_allow(block->plan, &rule->path, events, nevents, &err)
+            != PLUM_OK)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;
@@ -254,10 +306,12 @@ ngx_http_plum_allowlist_events(ngx_conf_t *cf, ngx_str_t *value,
 
 static char *
 ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
-    ngx_http_plum_allowlist_t *list)
+    ngx_http_plum_block_t *block)
 {
-    ngx_str_t  *value;
+    ngx_str_t                  *value;
+    ngx_http_plum_allowlist_t  *list;
 
+    list = block->list;
     value = cf->args->elts;
 
     if (cf->args->nelts != 2 || list->unlisted) {
@@ -275,24 +329,6 @@ ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid value \"%V\", it must be \"refuse\" or "
                            "\"acknowledge\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_plum_allowlist_path(ngx_conf_t *cf, ngx_str_t *value)
-{
-    plum_str_t    path;
-    plum_error_t  err;
-
-    path.data = value->data;
-    path.len = value->len;
-
-    if (plum_path_check(&path, &err) != PLUM_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
         return NGX_CONF_ERROR;
     }
 
