@@ -15,7 +15,8 @@ PACKAGES = gcc libc6-dev make pkg-config openssl curl perl ca-certificates \
            nginx nginx-dev libssl-dev libjansson-dev libhiredis-dev \
            libcmocka-dev libio-socket-ssl-perl libcryptx-perl faketime \
            libnginx-mod-http-lua libnginx-mod-http-ndk \
-           libnginx-mod-http-headers-more-filter
+           libnginx-mod-http-headers-more-filter \
+           libnginx-mod-http-modsecurity
 
 CORE      = $(wildcard ngx_plum_module/core/*.c)
 SOURCES   = $(CORE) $(wildcard ngx_plum_module/*.c ngx_plum_module/*/*.c)
@@ -61,7 +62,8 @@ module: $(MODULE)
 # its objs/ is the whole of $(BUILD)/objs
 $(MODULE): $(SOURCES) $(HEADERS) config Makefile
 	@mkdir -p $(BUILD)
-	root=$$(pwd); cd $(NGINX_SRC) && bash -c '. ./conf_flags; \
+	@echo "configuring $@"
+	@root=$$(pwd); cd $(NGINX_SRC) && bash -c '. ./conf_flags; \
 	    ./configure "$${NGX_CONF_FLAGS[@]}" \
 	    --with-cc="$(CC)" \
 	    --with-cc-opt="-g -O2 $(WARNINGS) -fstack-protector-strong \
@@ -72,19 +74,22 @@ $(MODULE): $(SOURCES) $(HEADERS) config Makefile
 	    --builddir='"$$root"'/$(BUILD)/objs' \
 	    > $$root/$(BUILD)/configure.log 2>&1 \
 	    || { tail -n 20 $$root/$(BUILD)/configure.log; exit 1; }
-	cd $(NGINX_SRC) && $(MAKE) -s -f $(CURDIR)/$(BUILD)/objs/Makefile modules
-	cp $(BUILD)/objs/ngx_http_plum_module.so $@
+	@echo "compiling $@"
+	@cd $(NGINX_SRC) && $(MAKE) -s -f $(CURDIR)/$(BUILD)/objs/Makefile modules
+	@cp $(BUILD)/objs/ngx_http_plum_module.so $@
 
 unit: $(UNITS)
 
 $(BUILD)/core/%.o: ngx_plum_module/core/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) -fsanitize=address,undefined \
+	@echo "compiling $@"
+	@$(CC) $(CORE_CFLAGS) -fsanitize=address,undefined \
 	    -fno-sanitize-recover=undefined -c -o $@ $<
 
 $(BUILD)/unit/%.t: t/unit/%.c $(wildcard t/unit/*.h) $(CORE_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(UNIT_CFLAGS) -o $@ $< $(CORE_OBJS) $(UNIT_LIBS)
+	@echo "compiling $@"
+	@$(CC) $(UNIT_CFLAGS) -o $@ $< $(CORE_OBJS) $(UNIT_LIBS)
 
 check-unit: unit
 	$(PROVE) $(UNITS)
