@@ -4,6 +4,7 @@
 
 .PHONY: all run test deps module unit check-t check-unit lint clean help
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 BUILD     = build
 MODULE    = $(BUILD)/ngx_http_plum_module.so
