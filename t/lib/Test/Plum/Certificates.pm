@@ -7,6 +7,8 @@ use warnings;
 
 use Test::Plum::Process qw(run_command);
 
+my @openssl = ('openssl');
+
 
 # ca, server for localhost and 127.0.0.1, client, and stranger: a client that
 # another authority vouches for
@@ -19,6 +21,18 @@ sub make {
     _leaf($dir, 'ca', 'client', 'DNS:client.test');
     _authority($dir, 'other-ca');
     _leaf($dir, 'other-ca', 'stranger', 'DNS:stranger.test');
+    return;
+}
+
+
+# expired: like server, but it ran out two years ago
+
+sub expired {
+    my ($dir) = @_;
+
+    @openssl = ('faketime', '2 years ago', 'openssl');
+    _leaf($dir, 'ca', 'expired', 'DNS:localhost,IP:127.0.0.1');
+    @openssl = ('openssl');
     return;
 }
 
@@ -46,7 +60,7 @@ sub _leaf {
 sub _req {
     my ($dir, $name, $subject, @more) = @_;
 
-    my ($status, $output) = run_command('openssl', 'req', '-x509', '-newkey',
+    my ($status, $output) = run_command(@openssl, 'req', '-x509', '-newkey',
         'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30',
         '-keyout', "$dir/$name.key", '-out', "$dir/$name.crt", '-subj',
         $subject, @more);
