@@ -27,14 +27,13 @@ use warnings;
 
 use IO::Select;
 use IO::Socket::INET;
-use JSON::PP ();
 use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
+use Storable ();
 use Time::HiRes qw(time);
 
 use Test::Plum::Process qw(spawn_sub end_process);
 use Test::Plum::Redis;
 
-my $JSON = JSON::PP->new->canonical->latin1;
 my $HANDSHAKE = 'AUTH|HELLO|SELECT|CLIENT|CONFIG|INFO|PING|SCRIPT|COMMAND'
     . '|ROLE|READONLY|ACL|ECHO';
 
@@ -77,18 +76,19 @@ sub stop {
 sub rules {
     my ($self, @rules) = @_;
 
-    my $text = $JSON->encode({epoch => ++$self->{epoch}, rules => \@rules});
-    $self->{test}->write_file("$self->{control}.new", $text);
+    my $state = {epoch => ++$self->{epoch}, rules => \@rules};
+    Storable::store($state, "$self->{control}.new");
     rename "$self->{control}.new", $self->{control} or die "rename: $!";
     return $self;
 }
 
 
-# names of the commands that came; those that a rule met end with "!"
+# what came so far: [name, true if a rule met it, length of the reply], ...
 
 sub commands {
     my ($self) = @_;
-    return split /\n/, $self->{test}->read_file($self->{log});
+    return map { [split / /] }
+        split /\n/, $self->{test}->read_file($self->{log});
 }
 
 
@@ -98,7 +98,7 @@ sub _serve {
     my ($self, $listen) = @_;
 
     $SIG{PIPE} = 'IGNORE';
-    my $s = {%$self, listen => $listen, conns => {}, known => -1};
+    my $s = {%$self, listen => $listen, conns => {}, known => ''};
     open $s->{out}, '>>', $self->{log} or die "$self->{log}: $!";
     $s->{out}->autoflush(1);
 
@@ -164,7 +164,6 @@ sub _command {
     my $words = Test::Plum::Redis::Connection::parse($bytes);
     my $name = uc $words->[0];
     my $rule = _rule($s, $name);
-    print {$s->{out}} $name, $rule ? "!\n" : "\n";
 
     my $reply = $rule && $rule->{reply};
     if (!defined $reply || $rule->{execute}) {
@@ -173,6 +172,7 @@ sub _command {
         my $real = $c->{real}->exchange($bytes);
         $reply = $real if !defined $reply;
     }
+    printf {$s->{out}} "%s %d %d\n", $name, $rule ? 1 : 0, length $reply;
     _queue($c, $rule || {}, $reply);
     return;
 }
@@ -204,10 +204,10 @@ sub _load {
 
     open my $file, '<:raw', $s->{control} or return;
     local $/;
-    my $state = $JSON->decode(scalar <$file>);
-    return if $state->{epoch} == $s->{known};
-    $s->{known} = $state->{epoch};
-    $s->{rules} = $state->{rules};
+    my $text = <$file>;
+    return if $text eq $s->{known};
+    $s->{known} = $text;
+    $s->{rules} = Storable::thaw(substr $text, 4)->{rules};
     return;
 }
 

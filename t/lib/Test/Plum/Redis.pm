@@ -22,13 +22,16 @@ my $PASSWORD = 'of the test itself';
 
 
 # %opt:
-#   test   the Test::Plum it belongs to; name  ("redis"), of port and files
-#   aof    1: appendonly, appendfsync always
-#   users  ACL rules, ["nginx on >secret ~plum:* +get", ...]; then the default
-#          user is off
-#   tls    {certificate => name, client => 1}: the port speaks TLS with that
-#          certificate of the test's folder, and demands one of the client
-#   conf   more lines; wait => 0: new() does not wait until it serves
+#   test      the Test::Plum it belongs to
+#   name      of its port and files ("redis")
+#   aof       1: appendonly, appendfsync always
+#   users     ACL rules, ["nginx on >secret ~plum:* +get", ...]; then the
+#             default user is off
+#   password  of the default user
+#   tls       {certificate => name, client => 1}: the port speaks TLS with
+#             that certificate of the test's folder; demands one of clients
+#   conf      more lines
+#   wait      0: new() does not wait until it serves
 
 sub new {
     my ($class, %opt) = @_;
@@ -81,6 +84,7 @@ sub _port_lines {
 sub _user_lines {
     my ($self) = @_;
 
+    return "requirepass $self->{password}" if defined $self->{password};
     my $users = $self->{users} or return;
     return ("user test on #" . _sha256($PASSWORD) . ' ~* &* +@all',
         'user default off', map { "user $_" } @$users);
@@ -166,6 +170,7 @@ sub _connect {
     my ($self) = @_;
 
     my $redis = Test::Plum::Redis::Connection->new(path => $self->{socket});
+    $redis->call('AUTH', $self->{password}) if defined $self->{password};
     $redis->call('AUTH', 'test', $PASSWORD) if $self->{users};
     return $redis;
 }

@@ -1,0 +1,166 @@
+package Test::Plum::Gateway;
+
+# Test::Plum for tests of a store: a gateway in front of the upstream "up",
+# where the member "id" of a body is the key.
+#
+#   my $t = Test::Plum::Gateway->new(workers => 2);
+#   $t->gateway(stores => 'plum_store events redis://127.0.0.1:%%PORT_redis%%;',
+#       locations => {'/short' => 'plum_idempotency events lease=1s;'});
+#   is($t->status($t->next_key), 200, 'accepted');
+
+use strict;
+use warnings;
+
+use parent 'Test::Plum';
+
+use Test::Plum::Process qw(poll_until);
+
+my $SECRET = 'a secret of many bytes 0123456789';
+my $serial = 0;
+
+
+# writes the configuration and starts.  stores: plum_store lines; locations:
+# what they have beyond "/"; http: more lines; default: plum_idempotency of
+# the server ("events").  of: another gateway, whose ports are used
+
+sub gateway {
+    my ($self, %opt) = @_;
+
+    if ($opt{of}) {
+        $self->{up} = $opt{of}{up};
+        $self->{ports}{$_} = $opt{of}{ports}{$_}
+            for grep { $_ ne '0' } keys %{$opt{of}{ports}};
+    }
+    $self->{up} ||= $self->upstream('up');
+    $self->secret('plum', $SECRET);
+
+    my $locations = join '', map {
+        "location $_ { plum on; $opt{locations}{$_}\n"
+        . "proxy_pass http://127.0.0.1:%%PORT_up%%; }\n"
+    } sort keys %{$opt{locations} || {}};
+    my $default = $opt{default} || 'events';
+    my $more = $opt{http} || '';
+
+    $self->write_conf(<<"CONF");
+%%GLOBALS%%
+events {}
+http {
+    %%HTTP_GLOBALS%%
+    log_format plum '\$uri \$status [\$plum_verdict] [\$plum_reason] '
+                    '[\$plum_dedupe] [\$plum_key]';
+
+    plum_secret plum %%TESTDIR%%/plum;
+    $opt{stores}
+    $more
+
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+        access_log %%TESTDIR%%/access.log plum;
+        plum_tls off;
+        plum_signature github secret=plum;
+        plum_allow all;
+        plum_capture \$id id;
+        plum_idempotency $default;
+        plum_idempotency_key \$id;
+
+        location / { plum on; proxy_pass http://127.0.0.1:%%PORT_up%%; }
+        $locations
+    }
+}
+CONF
+    return $self->run;
+}
+
+
+sub next_key { return sprintf 'e%d-%d', $$, ++$serial }
+
+
+sub event {
+    my ($self, $key, $uri) = @_;
+    return $self->signed(scheme => 'github', secret => $SECRET,
+        uri => $uri || '/', body => qq({"id":"$key"}));
+}
+
+
+# delivers one event: the answer, or its status
+
+sub send_event {
+    my ($self, $key, $uri) = @_;
+    return $self->request($self->event($key, $uri));
+}
+
+
+sub status {
+    my ($self, $key, $uri) = @_;
+    return $self->send_event($key, $uri)->status;
+}
+
+
+# sent, but not waited for: the client, to read from
+
+sub start {
+    my ($self, $key, $uri) = @_;
+
+    my $client = $self->client(0);
+    $client->request($self->event($key, $uri), no_read => 1);
+    return $client;
+}
+
+
+# true as soon as a delivery of a new event is accepted
+
+sub recovers {
+    my ($self, $uri, $seconds) = @_;
+    return poll_until(sub {
+        return $self->status(next_key(), $uri) == 200;
+    }, $seconds || 10);
+}
+
+
+# how many requests reached the upstream while code ran; with a key: of that
+# event
+
+sub forwards {
+    my ($self, $code, $key) = @_;
+
+    $self->{up}->forget;
+    $code->();
+    return scalar grep { !defined $key || $_->{body} =~ /"\Q$key\E"/ }
+        $self->{up}->requests;
+}
+
+
+# open descriptors of all workers
+
+sub descriptors {
+    my ($self) = @_;
+
+    my $n = 0;
+    for my $pid ($self->workers(all => 1)) {
+        my @open = glob "/proc/$pid/fd/*";
+        $n += @open;
+    }
+    return $n;
+}
+
+
+# lines of the error log with that level that match
+
+sub log_lines {
+    my ($self, $regex) = @_;
+    return grep { $_ =~ $regex } split /\n/, $self->error_log;
+}
+
+
+# an instance beside the one that ends the test: true if all was well
+
+sub finish {
+    my ($self) = @_;
+
+    my $left = $self->quit;
+    my @bad = $self->damage;
+    Test::More::diag("$_") for @bad;
+    return $left && !@bad;
+}
+
+1;
