@@ -45,6 +45,7 @@ in_flight();
 failures();
 kept_answers();
 places();
+foreign();
 
 ok($other->finish, 'the other nginx quits in peace');
 $t->done_testing;
@@ -65,7 +66,7 @@ sub records {
 
     $up->open_gate($key);
     is($client->read_response->status, 200, 'forwarded');
-    ok(poll_until(sub { get("plum:$key") eq 'd' }, 5), 'done: d');
+    ok(poll_until(sub { (get("plum:$key") || '') eq 'd' }, 5), 'done: d');
     $left = $redis->command('PTTL', "plum:$key");
     ok($left > $WEEK - 60_000 && $left <= $WEEK, "retention: $left ms");
     is($t->status($key), 200, 'its duplicate');
@@ -180,5 +181,26 @@ sub places {
     is($t->status('x' x 400), 200, 'a long key') for 1, 2;
     is(scalar(grep { /\Aplum:%sha256:[0-9a-f]{64}\z/ } $redis->keys), 1,
         'which is hashed');
+    return;
+}
+
+
+# what stands under a key and is no record is not touched
+
+sub foreign {
+    for my $command (['RPUSH', 'x'], ['SET', 'x'], ['SET', '']) {
+        my ($name, $value) = @$command;
+        my $key = $t->next_key;
+        $redis->command($name, "plum:$key", $value);
+        is($t->forwards(sub {
+            my $r = $t->send_event($key);
+            is($r->status, 503, "$name '$value': refused");
+            is($other->status($t->next_key), 200, 'a good delivery');
+        }), 1, 'not forwarded');
+        is($redis->command('TYPE', "plum:$key"),
+            $name eq 'SET' ? 'string' : 'list', 'it is left');
+        $redis->command('DEL', "plum:$key");
+        is($t->status($key), 200, 'and purged, the event passes');
+    }
     return;
 }

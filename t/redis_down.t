@@ -48,7 +48,9 @@ sub get { return scalar $redis->command('GET', "plum:$_[0]") }
 
 # lines of the store itself: those of a request name its client
 
-sub state_lines { return grep { !/, client: / } $t->log_lines(qr/"events"/) }
+sub state_lines {
+    return grep { !/, client: |\[info\]/ } $t->log_lines(qr/"events"/);
+}
 
 
 sub refused_and_forwarded {
