@@ -11,32 +11,41 @@ use warnings;
 use File::Basename qw(dirname);
 use lib dirname(__FILE__) . '/lib';
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use Test::Plum::FakeRedis;
 use Test::Plum::Gateway;
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 
+# a connection that breaks soon after the last one broke is not tried again at
+# once; so each of these stores meets one case at a time, all of them together
+my $STORES = 20;
+my $CALM = 1.1;
+
 my $t = Test::Plum::Gateway->new;
 my $redis = Test::Plum::Redis->new(test => $t);
-my $fake = Test::Plum::FakeRedis->new(test => $t, redis => $redis);
-$t->port('closed');
+my @fakes = map {
+    Test::Plum::FakeRedis->new(test => $t, redis => $redis, name => "fake$_")
+} 0 .. $STORES - 1;
 
 $t->gateway(
-    default => 'events lease=1s in_flight=wait:3s',
-    stores => 'plum_store events redis://127.0.0.1:%%PORT_fake%% '
-        . 'timeout=300ms;',
-    # a commit has so long to be written
-    locations => {'/long' => 'plum_idempotency events lease=15s;'},
+    default => 's0',
+    stores => join('', map { "plum_store s$_ redis://127.0.0.1:%%PORT_fake$_%% "
+        . "timeout=300ms;\n" } 0 .. $STORES - 1),
+    locations => {map {
+        ("/s$_" => "plum_idempotency s$_ lease=1s in_flight=wait:3s;",
+        # a commit has so long to be written
+        "/long$_" => "plum_idempotency s$_ lease=15s;")
+    } 0 .. $STORES - 1},
 );
 my $up = $t->{up};
+ok($t->recovers("/s$_"), "store $_ is at work") for 0 .. $STORES - 1;
 
-ok($t->recovers, 'a good delivery');
 my @workers = $t->workers;
 my $descriptors = $t->descriptors;
-
 my ($BYTES, $BYTES_OF_DUPLICATE) = reply_bytes();
-my $MOVED = '127.0.0.1:' . $t->port('closed');
+my $NOWHERE = '127.0.0.1:' . $t->port('closed');
 
 # what, its rule, and the status where only one is right.  An integer that is
 # not negative and a string are replies that a claim may have
@@ -58,7 +67,7 @@ my @claims = (
         "READONLY You can't write against a read only replica.",
         'NOSCRIPT No matching script. Please use EVAL.',
         "OOM command not allowed when used memory > 'maxmemory'.",
-        "MOVED 3999 $MOVED", "ASK 3999 $MOVED",
+        "MOVED 3999 $NOWHERE", "ASK 3999 $NOWHERE",
         'CLUSTERDOWN The cluster is down', 'TRYAGAIN Multiple keys',
         'MASTERDOWN Link with MASTER is down', 'NOAUTH Authentication required',
         'NOREPLICAS Not enough good replicas to write.',
@@ -112,14 +121,16 @@ my @connects = (
         ['wrong type', {reply => ":1\r\n"}]),
 );
 
-claim(@$_) for @claims;
-for my $case (@connects) {
-    # the connection that stands is lost first
-    claim("connecting, $case->[0]", $case->[1], 503,
-        {reply => '', then => 'close'});
-}
-duplicate($_) for 0 .. $BYTES_OF_DUPLICATE;
-commit(@$_) for grep { $_->[0] !~ /split|deep|large|huge|long|end/ } @claims;
+# what was connected before is lost first
+push @claims, map { ["connecting, $_->[0]", $_->[1], 503,
+    {reply => '', then => 'close'}] } @connects;
+
+batch(\&claims, map { {what => $_->[0], rule => $_->[1], only => $_->[2],
+    first => $_->[3]} } @claims);
+batch(\&duplicates, map { {what => "duplicate, cut at byte $_",
+    rule => {cut => $_, execute => 1}} } 0 .. $BYTES_OF_DUPLICATE);
+batch(\&commits, map { {what => "commit, $_->[0]", rule => $_->[1]} }
+    grep { !$_->[3] && $_->[0] !~ /split|deep|large|huge|end/ } @claims);
 
 is("@{[$t->workers]}", "@workers", 'no worker was lost');
 $t->done_testing;
@@ -130,10 +141,10 @@ $t->done_testing;
 sub reply_bytes {
     my $key = $t->next_key;
     return map {
-        my $before = my @all = $fake->commands;
-        is($t->status($key), 200, "a $_ delivery to measure");
+        my $before = my @all = $fakes[0]->commands;
+        is($t->status($key, '/s0'), 200, "a $_ delivery to measure");
         ok(committed($key), 'committed');
-        ($fake->commands)[$before][2];
+        ($fakes[0]->commands)[$before][2];
     } qw(first second);
 }
 
@@ -146,91 +157,129 @@ sub committed {
 }
 
 
-# retries as a sender does; the statuses it got
+# code for as many cases at once as there are stores, and what holds for all
+# of them: the statuses, and good deliveries after it
+
+sub batch {
+    my ($code, @cases) = @_;
+
+    while (my @some = splice @cases, 0, $STORES) {
+        for my $i (0 .. $#some) {
+            %{$some[$i]} = (%{$some[$i]}, key => $t->next_key, n => $i,
+                uri => "/s$i", status => []);
+        }
+        sleep($CALM);
+        $up->forget;
+        $code->(@some);
+
+        for my $case (@some) {
+            my @odd = grep { !/\A(?:200|409|503)\z/ } @{$case->{status}};
+            is("@odd", '', "$case->{what}: 200, 409 or 503");
+            $fakes[$case->{n}]->rules;
+            $case->{key} = $t->next_key;
+        }
+        until_accepted(@some);
+        is($_->{status}[-1], 200, "$_->{what}: a good delivery") for @some;
+        ok(poll_until(sub { $t->descriptors <= $descriptors }, 5),
+            'no descriptor is left open') or diag($t->descriptors);
+    }
+    return;
+}
+
+
+# all at the same time
+
+sub deliver {
+    my (@cases) = @_;
+
+    my @clients = map { $t->start($_->{key}, $_->{uri}) } @cases;
+    for my $i (0 .. $#cases) {
+        push @{$cases[$i]{status}}, $clients[$i]->read_response->status;
+    }
+    return;
+}
+
+
+# retries as a sender does
 
 sub until_accepted {
-    my ($key) = @_;
+    my (@cases) = @_;
 
-    my @status;
+    deliver(@cases);
     poll_until(sub {
-        push @status, $t->status($key);
-        return $status[-1] == 200;
-    }, 10);
-    return @status;
-}
-
-
-# a misbehaviour meets a claim; only: the one right status; first: a rule
-# before it
-
-sub claim {
-    my ($what, $rule, $only, $first) = @_;
-
-    my $key = $t->next_key;
-    my $lasts = defined $rule->{times} && $rule->{times} == 0;
-    my @status;
-    my $early;
-    $fake->rules($first || (), $rule);
-
-    is($t->forwards(sub {
-        @status = map { $t->status($key) } $lasts ? (1, 2) : 1;
-        $early = $up->requests;
-        $fake->rules if $lasts;
-        push @status, until_accepted($key);
-    }), 1, "$what: forwarded once, in the end") or diag("@status");
-
-    is($early, $status[0] == 200 ? 1 : 0, "$what: not without a claim");
-    is($status[0], $only, "$what: $only") if $only;
-    my @odd = grep { !/\A(?:200|409|503)\z/ } @status;
-    is("@odd", '', "$what: 200, 409 or 503");
-    good($what);
+        my @left = grep { $_->{status}[-1] != 200 } @cases;
+        deliver(@left);
+        return !@left;
+    }, 15);
     return;
 }
 
 
-sub good {
-    my ($what) = @_;
+sub forwards {
+    my ($case) = @_;
+    return scalar grep { $_->{body} =~ /"$case->{key}"/ } $up->requests;
+}
 
-    $fake->rules;
-    is((until_accepted($t->next_key))[-1], 200, "$what: a good delivery");
-    ok(poll_until(sub { $t->descriptors <= $descriptors }, 5),
-        "$what: no descriptor is left open") or diag($t->descriptors);
+
+# the case meets a claim
+
+sub claims {
+    my (@cases) = @_;
+
+    $fakes[$_->{n}]->rules($_->{first} || (), $_->{rule}) for @cases;
+    my @lasting = grep { exists $_->{rule}{times} && !$_->{rule}{times} }
+        @cases;
+    deliver(@cases);
+    deliver(@lasting);
+    for my $case (@cases) {
+        my $status = $case->{status}[0];
+        is(forwards($case), $status == 200 ? 1 : 0,
+            "$case->{what}: not without a claim");
+        is($status, $case->{only}, "$case->{what}: $case->{only}")
+            if $case->{only};
+    }
+
+    $fakes[$_->{n}]->rules for @lasting;
+    until_accepted(@cases);
+    is(forwards($_), 1, "$_->{what}: forwarded once, in the end")
+        or diag("@{$_->{status}}") for @cases;
     return;
 }
 
 
-# the reply to a duplicate's claim is cut
+# the case meets the claim of a duplicate
 
-sub duplicate {
-    my ($cut) = @_;
+sub duplicates {
+    my (@cases) = @_;
 
-    my $key = $t->next_key;
-    until_accepted($key);
-    ok(committed($key), 'an event');
-    $fake->rules({cut => $cut, execute => 1});
-    is($t->forwards(sub {
-        my @status = until_accepted($key);
-        my @odd = grep { !/\A(?:200|503)\z/ } @status;
-        is("@odd", '', "duplicate, cut at $cut: 200 or 503");
-        is($status[-1], 200, "duplicate, cut at $cut: 200 in the end");
-    }), 0, 'not forwarded');
+    until_accepted(@cases);
+    for my $case (@cases) {
+        ok(committed($case->{key}), 'an event');
+        $fakes[$case->{n}]->rules($case->{rule});
+    }
+    sleep($CALM);
+    until_accepted(@cases);
+    is(forwards($_), 1, "$_->{what}: not forwarded") for @cases;
     return;
 }
 
 
-# the same to what comes after the claim: the sender has its answer, the
+# the case meets what comes after the claim: the sender has its answer, the
 # record follows
 
-sub commit {
-    my ($what, $rule) = @_;
+sub commits {
+    my (@cases) = @_;
 
-    my $key = $t->next_key;
-    $fake->rules({%$rule, skip => 1, times => 1});
-    is($t->forwards(sub {
-        is($t->status($key, '/long'), 200, "commit, $what: answered");
-        ok(committed($key), "commit, $what: written in the end");
-        is((until_accepted($key))[-1], 200, "commit, $what: a duplicate");
-    }), 1, "commit, $what: once");
-    good("commit, $what");
+    for my $case (@cases) {
+        $case->{uri} = "/long$case->{n}";
+        $fakes[$case->{n}]->rules({%{$case->{rule}}, skip => 1, times => 1});
+    }
+    deliver(@cases);
+    for my $case (@cases) {
+        is("@{$case->{status}}", 200, "$case->{what}: answered");
+        ok(committed($case->{key}), "$case->{what}: written in the end");
+    }
+    until_accepted(@cases);
+    is(forwards($_), 1, "$_->{what}: once") for @cases;
     return;
 }
