@@ -29,7 +29,7 @@ WARNINGS     = -W -Wall -Wextra -Werror
 CORE_CFLAGS  = -std=c99 -O2 -g -pedantic -Wconversion $(WARNINGS) -Iinclude
 UNIT_CFLAGS  = -std=c99 -D_GNU_SOURCE -O1 -g $(WARNINGS) -Iinclude \
                -fsanitize=address,undefined -fno-sanitize-recover=undefined
-UNIT_LIBS    = -lcmocka -ljansson -lcrypto
+UNIT_LIBS    = -lcmocka -ljansson -lhiredis -lcrypto
 
 
 all: $(MODULE)

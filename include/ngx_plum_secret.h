@@ -13,6 +13,7 @@
 
 
 #define NGX_PLUM_SECRET_SHORT    16      /* bytes; fewer are warned of */
+#define NGX_PLUM_SECRET_FILE_MAX  65536
 #define NGX_PLUM_SECRET_PRINT    8       /* hex digits of the fingerprint */
 
 
@@ -36,6 +37,14 @@ typedef struct {
 
 char *ngx_plum_secret_read(ngx_conf_t *cf, ngx_plum_secret_t *secret,
     ngx_str_t *name, ngx_uint_t number, ngx_str_t *file, ngx_str_t *encoding);
+
+/*
+ * The bytes of a secret file, checked as above, without one trailing newline.
+ * buf has room for NGX_PLUM_SECRET_FILE_MAX + 1 bytes, and is the caller's to
+ * wipe.  NGX_ERROR: logged.
+ */
+
+ssize_t ngx_plum_secret_load(ngx_conf_t *cf, ngx_str_t *file, u_char *buf);
 
 /*
  * Makes the key of a secret for an algorithm; destroyed with cf->pool.  A

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum.h>
+#include <ngx_plum_redis.h>
 
 
 typedef char *(*ngx_http_plum_store_pt)(ngx_conf_t *cf,
@@ -25,6 +26,11 @@ static char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
 
 static const ngx_http_plum_store_kind_t  ngx_http_plum_store_kinds[] = {
     { ngx_string("memory:"), ngx_plum_store_memory },
+    { ngx_string("redis://"), ngx_plum_store_redis },
+    { ngx_string("rediss://"), ngx_plum_store_rediss },
+    { ngx_string("unix:"), ngx_plum_store_redis_unix },
+    { ngx_string("redis+"), ngx_plum_store_redis_later },
+    { ngx_string("rediss+"), ngx_plum_store_redis_later },
     { ngx_null_string, NULL }
 };
 

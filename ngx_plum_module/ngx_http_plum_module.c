@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum.h>
+#include <ngx_plum_redis.h>
 
 
 static char *ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -172,10 +173,10 @@ ngx_module_t  ngx_http_plum_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_plum_redis_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_plum_redis_exit_process,           /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };

@@ -13,9 +13,6 @@
 #include <openssl/sha.h>
 
 
-#define NGX_PLUM_SECRET_FILE_MAX  65536
-
-
 typedef char *(*ngx_plum_secret_decode_pt)(ngx_plum_secret_t *secret,
     plum_str_t *text, u_char *buf);
 
@@ -25,8 +22,6 @@ typedef struct {
 } ngx_plum_secret_encoding_t;
 
 
-static ssize_t ngx_plum_secret_load(ngx_conf_t *cf, ngx_str_t *file,
-    u_char *buf);
 static char *ngx_plum_secret_raw(ngx_plum_secret_t *secret, plum_str_t *text,
     u_char *buf);
 static char *ngx_plum_secret_hex(ngx_plum_secret_t *secret, plum_str_t *text,
@@ -143,9 +138,7 @@ ngx_plum_secret_read(ngx_conf_t *cf, ngx_plum_secret_t *secret,
 }
 
 
-/* the file's bytes without one trailing newline; NGX_ERROR is logged */
-
-static ssize_t
+ssize_t
 ngx_plum_secret_load(ngx_conf_t *cf, ngx_str_t *file, u_char *buf)
 {
     ssize_t          n;

@@ -1,0 +1,116 @@
+/*
+ * Redis commands of the idempotency store, and what their replies mean.
+ *
+ * A record is one string under <prefix><key>:
+ *
+ *   p<token in hex>   pending: lapses with the lease (PX)
+ *   d<answer>         done: lapses with the retention (PX)
+ *
+ * Each operation is one Lua script with one key, so it is atomic, and Redis
+ * is the only clock.  A script writes at most once, as its last step, so an
+ * error reply says that nothing was written.
+ */
+
+#ifndef _PLUM_REDIS_H_INCLUDED_
+#define _PLUM_REDIS_H_INCLUDED_
+
+
+#include <plum_types.h>
+
+#include <hiredis/hiredis.h>
+
+
+#define PLUM_REDIS_TOKEN_LEN     16
+#define PLUM_REDIS_SHA_LEN       40
+#define PLUM_REDIS_ARGS_MAX      8
+
+
+typedef enum {
+    PLUM_REDIS_CLAIM = 0,
+    PLUM_REDIS_RENEW,
+    PLUM_REDIS_COMMIT,
+    PLUM_REDIS_RELEASE,
+    PLUM_REDIS_KINDS
+} plum_redis_kind_t;
+
+
+typedef struct {
+    plum_redis_kind_t     kind;
+    plum_str_t            key;           /* with the prefix */
+    uint8_t               token[PLUM_REDIS_TOKEN_LEN];
+    uint64_t              lease;         /* ms: claim, renew */
+    uint64_t              retention;     /* ms: commit */
+    plum_str_t            answer;        /* commit: with a byte of room for
+                                            the state in front, see below */
+} plum_redis_command_t;
+
+
+typedef enum {
+    PLUM_REDIS_OK = 0,
+    PLUM_REDIS_BUSY,                     /* left is set */
+    PLUM_REDIS_DONE,                     /* text: the answer */
+    PLUM_REDIS_LOST,
+    PLUM_REDIS_NOSCRIPT,                 /* send it again, with eval */
+    PLUM_REDIS_REFUSED,                  /* not done; text: the error */
+    PLUM_REDIS_FOREIGN,                  /* not done: what stands under the
+                                            key is no record; text: the error */
+    PLUM_REDIS_BROKEN                    /* no reply to such a command */
+} plum_redis_outcome_t;
+
+
+typedef struct {
+    plum_redis_outcome_t  outcome;
+    uint64_t              left;          /* ms */
+    plum_str_t            text;          /* lives as long as the reply */
+} plum_redis_result_t;
+
+
+/* the script of a kind, and the SHA-1 of it in lower-case hex */
+
+const char *plum_redis_script(plum_redis_kind_t kind);
+const char *plum_redis_sha(plum_redis_kind_t kind);
+
+/*
+ * Writes the command in the protocol of Redis: EVALSHA, or EVAL with eval.
+ * The memory is from hiredis and goes back with plum_redis_free(), which
+ * also wipes it.  answer.data[-1] is overwritten: it must be the caller's.
+ * PLUM_ERROR: no memory.
+ */
+
+int plum_redis_command(plum_redis_command_t *command, int eval, char **out,
+    size_t *len);
+
+/* as above, for any command of at most PLUM_REDIS_ARGS_MAX words */
+
+int plum_redis_words(const plum_str_t *word, size_t n, char **out,
+    size_t *len);
+
+void plum_redis_free(char *out, size_t len);
+
+/*
+ * Judges the reply to a command.  again: the command was sent before and its
+ * reply did not come, so that finding it done is a success.
+ */
+
+void plum_redis_judge(plum_redis_kind_t kind, int again,
+    const redisReply *reply, plum_redis_result_t *result);
+
+/*
+ * The next whole reply of the reader; *reply is NULL where more bytes are
+ * needed.  Where array is 0 an array is refused from its first byte, and
+ * never more than max bytes are kept for a reply.  PLUM_ERROR: protocol
+ * error, *text says which; the reader is of no use any more.
+ */
+
+int plum_redis_next(redisReader *reader, int array, size_t max,
+    redisReply **reply, const char **text);
+
+/*
+ * Milliseconds to wait after the given number of failed attempts (from 1):
+ * 100, 200, 400 ... 5000, each plus or minus half of it by a random number.
+ */
+
+uint32_t plum_redis_backoff(uint32_t attempts, uint32_t random);
+
+
+#endif /* _PLUM_REDIS_H_INCLUDED_ */

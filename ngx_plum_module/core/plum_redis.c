@@ -1,0 +1,365 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <plum_redis.h>
+#include <plum_encoding.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <openssl/crypto.h>
+
+
+#define PLUM_REDIS_BACKOFF_MIN   100
+#define PLUM_REDIS_BACKOFF_MAX   5000
+#define PLUM_REDIS_BACKOFF_STEPS 6       /* doublings until the maximum */
+
+#define PLUM_REDIS_NUMBER_LEN    24
+
+
+typedef struct {
+    const char  *text;
+    const char  *sha;                    /* checked by t/unit/test_redis.c */
+} plum_redis_script_t;
+
+
+static int plum_redis_contains(const plum_str_t *text, const char *word);
+static void plum_redis_judge_claim(const redisReply *reply,
+    plum_redis_result_t *result);
+static void plum_redis_judge_error(const redisReply *reply,
+    plum_redis_result_t *result);
+
+
+/*
+ * KEYS[1] the record, ARGV[1] "p" and the token.  Replies:
+ *
+ *   claim    0: claimed; n > 0: another's lease has n - 1 ms left; -1: it has
+ *            no end; a string: done, the answer
+ *   others   1: done as asked; 0: the token does not hold the record; 2: as
+ *            0, but what is there is what this very command leaves behind
+ */
+
+static const plum_redis_script_t  plum_redis_scripts[] = {
+
+    /* claim: ARGV[2] lease */
+
+    { "local v = redis.call('GET', KEYS[1])\n"
+      "if v and v ~= ARGV[1] then\n"
+      "  local s = string.sub(v, 1, 1)\n"
+      "  if s == 'd' then return string.sub(v, 2) end\n"
+      "  if s ~= 'p' then return redis.error_reply('PLUM no record') end\n"
+      "  local t = redis.call('PTTL', KEYS[1])\n"
+      "  if t < 0 then return -1 end\n"
+      "  return t + 1\n"
+      "end\n"
+      "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
+      "return 0\n",
+      "3eb72aba92f2c9000448c182f9cf969e5e0fae22" },
+
+    /* renew: ARGV[2] lease */
+
+    { "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
+      "return redis.call('PEXPIRE', KEYS[1], ARGV[2])\n",
+      "fa10737eb65586aa8cdcbb86c892e2c1bbc3fb1d" },
+
+    /* commit: ARGV[2] "d" and the answer, ARGV[3] retention */
+
+    { "local v = redis.call('GET', KEYS[1])\n"
+      "if v and v ~= ARGV[1] then\n"
+      "  if v == ARGV[2] then return 2 end\n"
+      "  return 0\n"
+      "end\n"
+      "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
+      "return 1\n",
+      "360bee37588c62be02e73a436a38015dbaeef367" },
+
+    /* release */
+
+    { "local v = redis.call('GET', KEYS[1])\n"
+      "if not v then return 2 end\n"
+      "if v ~= ARGV[1] then return 0 end\n"
+      "return redis.call('DEL', KEYS[1])\n",
+      "e9942c6a56debe2e1eb0857710f7c06092697c1b" }
+};
+
+
+const char *
+plum_redis_script(plum_redis_kind_t kind)
+{
+    return plum_redis_scripts[kind].text;
+}
+
+
+const char *
+plum_redis_sha(plum_redis_kind_t kind)
+{
+    return plum_redis_scripts[kind].sha;
+}
+
+
+int
+plum_redis_command(plum_redis_command_t *command, int eval, char **out,
+    size_t *len)
+{
+    char               number[PLUM_REDIS_NUMBER_LEN];
+    size_t             n;
+    uint8_t            token[1 + 2 * PLUM_REDIS_TOKEN_LEN], *state;
+    uint64_t           ms;
+    plum_str_t         word[PLUM_REDIS_ARGS_MAX];
+    const plum_str_t   evalsha = PLUM_STR("EVALSHA");
+    const plum_str_t   evaltext = PLUM_STR("EVAL");
+    const plum_str_t   one = PLUM_STR("1");
+
+    token[0] = 'p';
+    plum_hex_encode(command->token, PLUM_REDIS_TOKEN_LEN, token + 1);
+
+    if (eval) {
+        word[0] = evaltext;
+        word[1].data = (const uint8_t *) plum_redis_script(command->kind);
+        word[1].len = strlen(plum_redis_script(command->kind));
+
+    } else {
+        word[0] = evalsha;
+        word[1].data = (const uint8_t *) plum_redis_sha(command->kind);
+        word[1].len = PLUM_REDIS_SHA_LEN;
+    }
+
+    word[2] = one;
+    word[3] = command->key;
+    word[4].data = token;
+    word[4].len = sizeof(token);
+
+    n = 5;
+    ms = command->lease;
+
+    if (command->kind == PLUM_REDIS_COMMIT) {
+        ms = command->retention;
+
+        state = (uint8_t *) (uintptr_t) (command->answer.data - 1);
+        *state = 'd';
+
+        word[n].data = state;
+        word[n].len = command->answer.len + 1;
+        n++;
+    }
+
+    if (command->kind != PLUM_REDIS_RELEASE) {
+        word[n].len = (size_t) snprintf(number, sizeof(number), "%llu",
+                                        (unsigned long long) ms);
+        word[n].data = (const uint8_t *) number;
+        n++;
+    }
+
+    return plum_redis_words(word, n, out, len);
+}
+
+
+int
+plum_redis_words(const plum_str_t *word, size_t n, char **out, size_t *len)
+{
+    size_t        i, argvlen[PLUM_REDIS_ARGS_MAX];
+    long long     rc;
+    const char   *argv[PLUM_REDIS_ARGS_MAX];
+
+    if (n == 0 || n > PLUM_REDIS_ARGS_MAX) {
+        return PLUM_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        argv[i] = (const char *) word[i].data;
+        argvlen[i] = word[i].len;
+    }
+
+    /* an int before hiredis 1.1 */
+
+    rc = redisFormatCommandArgv(out, (int) n, argv, argvlen);
+
+    if (rc <= 0) {
+        return PLUM_ERROR;
+    }
+
+    *len = (size_t) rc;
+
+    return PLUM_OK;
+}
+
+
+void
+plum_redis_free(char *out, size_t len)
+{
+    OPENSSL_cleanse(out, len);
+    redisFreeCommand(out);
+}
+
+
+void
+plum_redis_judge(plum_redis_kind_t kind, int again, const redisReply *reply,
+    plum_redis_result_t *result)
+{
+    result->outcome = PLUM_REDIS_BROKEN;
+    result->left = 0;
+    result->text.data = NULL;
+    result->text.len = 0;
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        plum_redis_judge_error(reply, result);
+        return;
+    }
+
+    if (kind == PLUM_REDIS_CLAIM) {
+        plum_redis_judge_claim(reply, result);
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_INTEGER) {
+        return;
+    }
+
+    switch (reply->integer) {
+
+    case 0:
+
+        /*
+         * a release that was sent before may have been done, and others may
+         * have come since: that is no loss
+         */
+
+        result->outcome = (again && kind == PLUM_REDIS_RELEASE)
+                          ? PLUM_REDIS_OK : PLUM_REDIS_LOST;
+        return;
+
+    case 1:
+        result->outcome = PLUM_REDIS_OK;
+        return;
+
+    case 2:
+        if (kind != PLUM_REDIS_RENEW) {
+            result->outcome = again ? PLUM_REDIS_OK : PLUM_REDIS_LOST;
+        }
+
+        return;
+    }
+}
+
+
+static void
+plum_redis_judge_claim(const redisReply *reply, plum_redis_result_t *result)
+{
+    if (reply->type == REDIS_REPLY_STRING) {
+        result->outcome = PLUM_REDIS_DONE;
+        result->text.data = (const uint8_t *) reply->str;
+        result->text.len = (size_t) reply->len;
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_INTEGER || reply->integer < -1) {
+        return;
+    }
+
+    if (reply->integer == 0) {
+        result->outcome = PLUM_REDIS_OK;
+        return;
+    }
+
+    result->outcome = PLUM_REDIS_BUSY;
+
+    if (reply->integer > 0) {
+        result->left = (uint64_t) reply->integer - 1;
+    }
+}
+
+
+static void
+plum_redis_judge_error(const redisReply *reply, plum_redis_result_t *result)
+{
+    result->outcome = PLUM_REDIS_REFUSED;
+    result->text.data = (const uint8_t *) reply->str;
+    result->text.len = (size_t) reply->len;
+
+    if (result->text.len >= 8 && memcmp(reply->str, "NOSCRIPT", 8) == 0) {
+        result->outcome = PLUM_REDIS_NOSCRIPT;
+        return;
+    }
+
+    /* before Redis 7 the error of a script has other words in front */
+
+    if (plum_redis_contains(&result->text, "WRONGTYPE")
+        || plum_redis_contains(&result->text, "PLUM no record"))
+    {
+        result->outcome = PLUM_REDIS_FOREIGN;
+    }
+}
+
+
+static int
+plum_redis_contains(const plum_str_t *text, const char *word)
+{
+    size_t  i, len;
+
+    len = strlen(word);
+
+    for (i = 0; i + len <= text->len; i++) {
+        if (memcmp(text->data + i, word, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+plum_redis_next(redisReader *reader, int array, size_t max,
+    redisReply **reply, const char **text)
+{
+    void  *object;
+
+    *reply = NULL;
+
+    /* ridx is -1 between replies */
+
+    if (!array
+        && reader->ridx == -1
+        && reader->pos < reader->len
+        && reader->buf[reader->pos] != '+'
+        && reader->buf[reader->pos] != '-'
+        && reader->buf[reader->pos] != ':'
+        && reader->buf[reader->pos] != '$')
+    {
+        *text = "reply of an unexpected type";
+        return PLUM_ERROR;
+    }
+
+    object = NULL;
+
+    if (redisReaderGetReply(reader, &object) != REDIS_OK) {
+        *text = reader->errstr;
+        return PLUM_ERROR;
+    }
+
+    if (object == NULL && reader->len - reader->pos > max) {
+        *text = "reply is too large";
+        return PLUM_ERROR;
+    }
+
+    *reply = object;
+
+    return PLUM_OK;
+}
+
+
+uint32_t
+plum_redis_backoff(uint32_t attempts, uint32_t random)
+{
+    uint32_t  steps, delay;
+
+    steps = attempts ? attempts - 1 : 0;
+
+    delay = (steps < PLUM_REDIS_BACKOFF_STEPS)
+            ? (uint32_t) PLUM_REDIS_BACKOFF_MIN << steps
+            : PLUM_REDIS_BACKOFF_MAX;
+
+    return delay - delay / 2 + random % (delay + 1);
+}
