@@ -1,0 +1,394 @@
+/*
+ * The Redis store without Redis: the words of its commands, what replies
+ * mean, the reader's limits, the back-off.
+ */
+
+#include "unit.h"
+
+#include <plum_redis.h>
+
+#include <openssl/sha.h>
+
+
+#define TOKEN_HEX  "70000102030405060708090a0b0c0d0e0f"
+
+
+static void
+make_command(plum_redis_command_t *command, plum_redis_kind_t kind,
+    uint8_t *answer, size_t len)
+{
+    size_t  i;
+
+    command->kind = kind;
+    command->key = unit_str("plum:a key");
+    command->lease = 30000;
+    command->retention = 604800000;
+    command->answer.data = answer + 1;
+    command->answer.len = len;
+
+    for (i = 0; i < PLUM_REDIS_TOKEN_LEN; i++) {
+        command->token[i] = (uint8_t) i;
+    }
+}
+
+
+static void
+test_sha(void **state)
+{
+    int          kind;
+    char         hex[PLUM_REDIS_SHA_LEN + 1];
+    size_t       i;
+    uint8_t      digest[SHA_DIGEST_LENGTH];
+    const char  *text;
+
+    (void) state;
+
+    for (kind = 0; kind < PLUM_REDIS_KINDS; kind++) {
+        text = plum_redis_script((plum_redis_kind_t) kind);
+        (void) SHA1((const uint8_t *) text, strlen(text), digest);
+
+        for (i = 0; i < SHA_DIGEST_LENGTH; i++) {
+            (void) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+        }
+
+        assert_string_equal(hex, plum_redis_sha((plum_redis_kind_t) kind));
+    }
+}
+
+
+static void
+check_command(plum_redis_kind_t kind, int eval, const char *head,
+    const char *tail)
+{
+    char                  *out, text[2048];
+    size_t                 len;
+    uint8_t                answer[] = { 'x', 'o', 0, 'k' };
+    const char            *script;
+    plum_redis_command_t   command;
+
+    make_command(&command, kind, answer, 3);
+
+    script = eval ? plum_redis_script(kind) : plum_redis_sha(kind);
+    (void) snprintf(text, sizeof(text), "%s$%zu\r\n%s\r\n$1\r\n1\r\n"
+                    "$10\r\nplum:a key\r\n$33\r\np%s\r\n", head,
+                    strlen(script), script, TOKEN_HEX + 2);
+
+    assert_int_equal(plum_redis_command(&command, eval, &out, &len), PLUM_OK);
+    assert_true(len > strlen(text));
+    assert_memory_equal(out, text, strlen(text));
+
+    if (kind == PLUM_REDIS_COMMIT) {
+        assert_int_equal(len - strlen(text), 10 + strlen(tail));
+        assert_memory_equal(out + strlen(text), "$4\r\ndo\0k\r\n", 10);
+        assert_memory_equal(out + strlen(text) + 10, tail, strlen(tail));
+
+    } else {
+        assert_int_equal(len - strlen(text), strlen(tail));
+        assert_memory_equal(out + strlen(text), tail, strlen(tail));
+    }
+
+    plum_redis_free(out, len);
+}
+
+
+static void
+test_command(void **state)
+{
+    (void) state;
+
+    check_command(PLUM_REDIS_CLAIM, 0, "*6\r\n$7\r\nEVALSHA\r\n",
+                  "$5\r\n30000\r\n");
+    check_command(PLUM_REDIS_CLAIM, 1, "*6\r\n$4\r\nEVAL\r\n",
+                  "$5\r\n30000\r\n");
+    check_command(PLUM_REDIS_RENEW, 0, "*6\r\n$7\r\nEVALSHA\r\n",
+                  "$5\r\n30000\r\n");
+    check_command(PLUM_REDIS_COMMIT, 0, "*7\r\n$7\r\nEVALSHA\r\n",
+                  "$9\r\n604800000\r\n");
+}
+
+
+/* a release has nothing behind the token */
+
+static void
+test_release(void **state)
+{
+    char                  *out;
+    size_t                 len;
+    uint8_t                answer[1];
+    plum_redis_command_t   command;
+
+    (void) state;
+
+    make_command(&command, PLUM_REDIS_RELEASE, answer, 0);
+
+    assert_int_equal(plum_redis_command(&command, 0, &out, &len), PLUM_OK);
+    assert_memory_equal(out, "*5\r\n", 4);
+    assert_memory_equal(out + len - 6, "0e0f\r\n", 6);
+
+    plum_redis_free(out, len);
+}
+
+
+static void
+test_words(void **state)
+{
+    char        *out;
+    size_t       len;
+    plum_str_t   word[PLUM_REDIS_ARGS_MAX + 1];
+
+    (void) state;
+
+    word[0] = unit_str("SELECT");
+    word[1] = unit_str("3");
+
+    assert_int_equal(plum_redis_words(word, 2, &out, &len), PLUM_OK);
+    assert_int_equal(len, 23);
+    assert_memory_equal(out, "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n", 23);
+    plum_redis_free(out, len);
+
+    assert_int_equal(plum_redis_words(word, 0, &out, &len), PLUM_ERROR);
+    assert_int_equal(plum_redis_words(word, PLUM_REDIS_ARGS_MAX + 1, &out,
+                                      &len),
+                     PLUM_ERROR);
+}
+
+
+static void
+test_judge(void **state)
+{
+    size_t               i;
+    const char          *text;
+    redisReply          *reply;
+    redisReader         *reader;
+    plum_redis_result_t  result;
+    const struct {
+        plum_redis_kind_t     kind;
+        int                   again;
+        const char           *reply;
+        plum_redis_outcome_t  outcome;
+        uint64_t              left;
+    } tests[] = {
+        { PLUM_REDIS_CLAIM, 0, ":0\r\n", PLUM_REDIS_OK, 0 },
+        { PLUM_REDIS_CLAIM, 1, ":0\r\n", PLUM_REDIS_OK, 0 },
+        { PLUM_REDIS_CLAIM, 0, ":1\r\n", PLUM_REDIS_BUSY, 0 },
+        { PLUM_REDIS_CLAIM, 0, ":30001\r\n", PLUM_REDIS_BUSY, 30000 },
+        { PLUM_REDIS_CLAIM, 0, ":-1\r\n", PLUM_REDIS_BUSY, 0 },
+        { PLUM_REDIS_CLAIM, 0, ":-2\r\n", PLUM_REDIS_BROKEN, 0 },
+        { PLUM_REDIS_CLAIM, 0, "$0\r\n\r\n", PLUM_REDIS_DONE, 0 },
+        { PLUM_REDIS_CLAIM, 0, "$-1\r\n", PLUM_REDIS_BROKEN, 0 },
+        { PLUM_REDIS_CLAIM, 0, "+OK\r\n", PLUM_REDIS_BROKEN, 0 },
+        { PLUM_REDIS_RENEW, 0, ":1\r\n", PLUM_REDIS_OK, 0 },
+        { PLUM_REDIS_RENEW, 0, ":0\r\n", PLUM_REDIS_LOST, 0 },
+        { PLUM_REDIS_RENEW, 0, ":2\r\n", PLUM_REDIS_BROKEN, 0 },
+        { PLUM_REDIS_COMMIT, 0, ":1\r\n", PLUM_REDIS_OK, 0 },
+        { PLUM_REDIS_COMMIT, 0, ":0\r\n", PLUM_REDIS_LOST, 0 },
+        { PLUM_REDIS_COMMIT, 1, ":0\r\n", PLUM_REDIS_LOST, 0 },
+        { PLUM_REDIS_COMMIT, 0, ":2\r\n", PLUM_REDIS_LOST, 0 },
+        { PLUM_REDIS_COMMIT, 1, ":2\r\n", PLUM_REDIS_OK, 0 },
+        { PLUM_REDIS_COMMIT, 0, ":3\r\n", PLUM_REDIS_BROKEN, 0 },
+        { PLUM_REDIS_COMMIT, 0, "$2\r\nOK\r\n", PLUM_REDIS_BROKEN, 0 },
+        { PLUM_REDIS_RELEASE, 0, ":1\r\n", PLUM_REDIS_OK, 0 },
+        { PLUM_REDIS_RELEASE, 0, ":0\r\n", PLUM_REDIS_LOST, 0 },
+        { PLUM_REDIS_RELEASE, 0, ":2\r\n", PLUM_REDIS_LOST, 0 },
+        { PLUM_REDIS_RELEASE, 1, ":0\r\n", PLUM_REDIS_OK, 0 },
+        { PLUM_REDIS_RELEASE, 1, ":2\r\n", PLUM_REDIS_OK, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-NOSCRIPT No matching script.\r\n",
+          PLUM_REDIS_NOSCRIPT, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-LOADING Redis is loading\r\n",
+          PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_COMMIT, 1, "-OOM command not allowed\r\n",
+          PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_COMMIT, 0, "-\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-WRONGTYPE Operation against\r\n",
+          PLUM_REDIS_FOREIGN, 0 },
+        { PLUM_REDIS_RENEW, 0, "-ERR Error running script (call to f_1): "
+          "@user_script:1: WRONGTYPE Operation\r\n", PLUM_REDIS_FOREIGN, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-PLUM no record\r\n", PLUM_REDIS_FOREIGN, 0 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        reader = redisReaderCreate();
+        assert_non_null(reader);
+        assert_int_equal(redisReaderFeed(reader, tests[i].reply,
+                                         strlen(tests[i].reply)),
+                         REDIS_OK);
+        assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+                         PLUM_OK);
+        assert_non_null(reply);
+
+        plum_redis_judge(tests[i].kind, tests[i].again, reply, &result);
+
+        if (result.outcome != tests[i].outcome) {
+            fail_msg("%zu: %s: %d", i, tests[i].reply, (int) result.outcome);
+        }
+
+        assert_int_equal(result.left, tests[i].left);
+
+        freeReplyObject(reply);
+        redisReaderFree(reader);
+    }
+}
+
+
+static void
+test_answer(void **state)
+{
+    const char           *text;
+    redisReply           *reply;
+    redisReader          *reader;
+    plum_redis_result_t   result;
+
+    (void) state;
+
+    reader = redisReaderCreate();
+    assert_int_equal(redisReaderFeed(reader, "$3\r\na\0b\r\n", 9), REDIS_OK);
+    assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text), PLUM_OK);
+
+    plum_redis_judge(PLUM_REDIS_CLAIM, 0, reply, &result);
+    assert_int_equal(result.outcome, PLUM_REDIS_DONE);
+    assert_int_equal(result.text.len, 3);
+    assert_memory_equal(result.text.data, "a\0b", 3);
+
+    freeReplyObject(reply);
+    redisReaderFree(reader);
+}
+
+
+/* every reply, cut at every byte */
+
+static void
+test_pieces(void **state)
+{
+    size_t        i, cut, len;
+    const char   *text;
+    redisReply   *reply;
+    redisReader  *reader;
+    const char   *replies[] = { ":12\r\n", "$5\r\nhello\r\n", "+OK\r\n",
+                                "-ERR no\r\n", "$0\r\n\r\n" };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(replies); i++) {
+        len = strlen(replies[i]);
+
+        for (cut = 1; cut < len; cut++) {
+            reader = redisReaderCreate();
+
+            (void) redisReaderFeed(reader, replies[i], cut);
+            assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+                             PLUM_OK);
+            assert_null(reply);
+
+            (void) redisReaderFeed(reader, replies[i] + cut, len - cut);
+            assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+                             PLUM_OK);
+            assert_non_null(reply);
+            freeReplyObject(reply);
+
+            assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+                             PLUM_OK);
+            assert_null(reply);
+            redisReaderFree(reader);
+        }
+    }
+}
+
+
+static void
+test_limits(void **state)
+{
+    int           rc;
+    size_t        i;
+    const char   *text;
+    redisReply   *reply;
+    redisReader  *reader;
+    const struct {
+        const char  *bytes;
+        int          array;
+        int          rc;
+    } tests[] = {
+        { "*1\r\n:1\r\n", 0, PLUM_ERROR },
+        { "*1\r\n:1\r\n", 1, PLUM_OK },
+        { "*1000000000\r\n", 0, PLUM_ERROR },
+        { "%1\r\n", 0, PLUM_ERROR },
+        { "HTTP/1.1 200 OK\r\n", 0, PLUM_ERROR },
+        { "HTTP/1.1 200 OK\r\n", 1, PLUM_ERROR },
+        { "$x\r\n", 0, PLUM_ERROR },
+        { "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 1,
+          PLUM_ERROR },
+        { "$50\r\n0123456789012345678901234567890123456789", 0, PLUM_ERROR },
+        { "$50\r\n0123456789", 0, PLUM_OK },
+        { "+0123456789012345678901234567890123456789", 0, PLUM_ERROR }
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        reader = redisReaderCreate();
+        (void) redisReaderFeed(reader, tests[i].bytes, strlen(tests[i].bytes));
+
+        text = NULL;
+        rc = plum_redis_next(reader, tests[i].array, 30, &reply, &text);
+
+        if (rc != tests[i].rc) {
+            fail_msg("%zu: %s", i, tests[i].bytes);
+        }
+
+        assert_int_equal(rc == PLUM_ERROR, text != NULL);
+
+        freeReplyObject(reply);
+        redisReaderFree(reader);
+    }
+}
+
+
+static void
+test_backoff(void **state)
+{
+    size_t    i;
+    uint32_t  low, high, d;
+    const struct {
+        uint32_t  attempts;
+        uint32_t  delay;
+    } tests[] = {
+        { 0, 100 }, { 1, 100 }, { 2, 200 }, { 3, 400 }, { 6, 3200 },
+        { 7, 5000 }, { 8, 5000 }, { 33, 5000 }, { UINT32_MAX, 5000 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        d = tests[i].delay;
+
+        low = plum_redis_backoff(tests[i].attempts, 0);
+        high = plum_redis_backoff(tests[i].attempts, d);
+
+        assert_int_equal(low, d / 2);
+        assert_int_equal(high, d + d / 2);
+        assert_in_range(plum_redis_backoff(tests[i].attempts, UINT32_MAX),
+                        low, high);
+    }
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_sha),
+        cmocka_unit_test(test_command),
+        cmocka_unit_test(test_release),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_judge),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_backoff)
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
