@@ -161,6 +161,7 @@ sub late_commit {
     $redis->kill;
     $up->open_gate($key);
     is($client->read_response->status, 200, 'the answer does not wait');
+    $client->close;
     $redis->start;
     ok(poll_until(sub { (get($key) || '') eq 'd' }, 10),
         'the commit is written when Redis is back');
@@ -177,6 +178,7 @@ sub late_release {
     $redis->kill;
     $up->open_gate($key);
     is($client->read_response->status, 500, 'neither does a failure');
+    $client->close;
     $redis->start;
     ok(poll_until(sub { !defined get($key) }, 10),
         'the release is written when Redis is back');

@@ -4,7 +4,7 @@ package Test::Plum::Gateway;
 # where the member "id" of a body is the key.
 #
 #   my $t = Test::Plum::Gateway->new(workers => 2);
-#   $t->gateway(stores => 'plum_store events redis://127.0.0.1:%%PORT_redis%%;',
+#   $t->gateway(stores => 'plum_store events memory:1m;',
 #       locations => {'/short' => 'plum_idempotency events lease=1s;'});
 #   is($t->status($t->next_key), 200, 'accepted');
 
