@@ -21,11 +21,16 @@ my $other = Test::Plum::Gateway->new(workers => 2);
 my $redis = Test::Plum::Redis->new(test => $t);
 
 my %setting = (
-    stores => 'plum_store events redis://127.0.0.1:%%PORT_redis%%;',
+    stores => <<'CONF',
+        plum_store events redis://127.0.0.1:%%PORT_redis%%;
+        plum_store narrow redis://127.0.0.1:%%PORT_redis%%
+                          timeout=3s max_pending=2;
+CONF
     locations => {
         '/refuse' => 'plum_idempotency events in_flight=refuse;',
         '/short' => 'plum_idempotency events retention=2s;',
         '/brief' => 'plum_idempotency events lease=1s;',
+        '/narrow' => 'plum_idempotency narrow;',
     },
 );
 $t->gateway(%setting);
@@ -37,6 +42,9 @@ purge();
 reload_in_flight();
 killed_worker();
 connections();
+idle();
+orphan();
+crowd();
 policy();
 
 ok($other->finish, 'the other nginx quits in peace');
@@ -100,6 +108,7 @@ sub reload_in_flight {
 
 sub killed_worker {
     my $key = $t->next_key;
+    $up->forget;
     $up->script({action => 'hang'});
     my $first = $t->start($key, '/brief');
     $up->wait_for(1);
@@ -115,11 +124,65 @@ sub killed_worker {
 }
 
 
-# two workers each at two hosts, and our own
+# two workers each at two hosts, two stores, and our own
 
 sub connections {
     my @clients = split /\n/, $redis->command('CLIENT', 'LIST');
-    cmp_ok(scalar @clients, '<=', 5, 'a connection per worker');
+    cmp_ok(scalar @clients, '<=', 9, 'a connection per worker and store');
+    return;
+}
+
+
+# connections that have been good for a second and are cut while nothing is
+# under way cost no delivery
+
+sub idle {
+    for (1, 2) {
+        sleep(1.2);
+        $redis->command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        sleep(0.1);
+        is($t->status($t->next_key), 200, 'after a cut');
+    }
+    return;
+}
+
+
+# the sender leaves while its claim is on the way
+
+sub orphan {
+    my $key = $t->next_key;
+    is($t->status($t->next_key, '/narrow'), 200, 'a good delivery') for 1 .. 4;
+    is($t->forwards(sub {
+        $redis->freeze;
+        my $client = $t->start($key, '/narrow');
+        sleep(0.3);
+        $client->close;
+        sleep(0.3);
+        $redis->thaw;
+        is($t->status($key, '/narrow'), 200, 'it comes again');
+    }, $key), 1, 'forwarded once');
+    is(get("plum:$key"), 'd', 'and is remembered');
+    return;
+}
+
+
+# per worker, so one of them must have had three
+
+sub crowd {
+    $redis->freeze;
+    my @keys = map { $t->next_key } 1 .. 12;
+    my $forwards = $t->forwards(sub {
+        my (@refused, @held);
+        for my $client (map { $t->start($_, '/narrow') } @keys) {
+            my $refused = $client->read_raw(0.05) =~ / 503 /;
+            push @{$refused ? \@refused : \@held}, $client;
+        }
+        cmp_ok(scalar @refused, '>=', 8, 'too many are refused at once');
+        $redis->thaw;
+        is($_->read_response->status, 200, 'the others wait') for @held;
+    });
+    cmp_ok($forwards, '<=', 4, 'the refused ones are not forwarded');
+    is($t->status($_, '/narrow'), 200, 'each comes again') for @keys;
     return;
 }
 
