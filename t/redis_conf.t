@@ -52,6 +52,7 @@ __DATA__
 + rediss://localhost ca=%%TESTDIR%%/ca.crt certificate=%%TESTDIR%%/client.crt certificate_key=%%TESTDIR%%/client.key
 + unix:/run/redis.sock
 + unix:/run/redis.sock prefix=x: timeout=1s
++ unix:/run/redis.sock user=nginx password_file=%%TESTDIR%%/pass database=3
 
 - redis://
 - redis://:6379
@@ -80,6 +81,13 @@ __DATA__
 - rediss://localhost certificate=%%TESTDIR%%/client.crt
 - rediss://localhost certificate_key=%%TESTDIR%%/client.key
 - rediss://localhost certificate=%%TESTDIR%%/client.crt certificate_key=%%TESTDIR%%/stranger.key
+- redis://nginx@127.0.0.1/1 user=other password_file=%%TESTDIR%%/pass
+- redis://127.0.0.1/1 database=2
+- redis://127.0.0.1 timeout=1s timeout=2s
+- redis://127.0.0.1,127.0.0.2
+- redis+cluster://127.0.0.1:7000
+- rediss+cluster://127.0.0.1:7000
+- redis+sentinel://127.0.0.1:26379/main
 - unix:
 - unix:relative.sock timeout=0
 - http://127.0.0.1
