@@ -63,6 +63,7 @@ struct ngx_plum_redis_conn_s {
     size_t                        out_len;
     uint64_t                      written;   /* bytes ever put into out */
     uint64_t                      tried;     /* of them, perhaps received */
+    ngx_uint_t                    scripts;   /* kinds, bits: Redis has them */
 
     ngx_event_t                   flush;     /* posted */
     ngx_event_t                   deadline;  /* of the oldest operation */

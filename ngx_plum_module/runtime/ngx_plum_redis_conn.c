@@ -156,7 +156,9 @@ ngx_plum_redis_conn_open(ngx_plum_redis_conn_t *conn)
 
     conn->opened = 1;
 
-    ngx_post_event(&conn->flush, &ngx_posted_events);
+    /* a new worker looks at posted events only after its first other event */
+
+    ngx_add_timer(&conn->connect, 1);
 }
 
 
@@ -306,6 +308,7 @@ ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn)
 
     conn->written = 0;
     conn->tried = 0;
+    conn->scripts = 0;
 
     conn->reader = redisReaderCreate();
     if (conn->reader == NULL) {
@@ -669,7 +672,9 @@ ngx_plum_redis_reply_op(ngx_plum_redis_conn_t *conn, redisReply *reply)
         return NGX_ERROR;
     }
 
-    /* NGX_AGAIN */
+    /* NGX_AGAIN: the scripts are gone */
+
+    conn->scripts = 0;
 
     if (ngx_plum_redis_conn_put(conn, op) != NGX_OK) {
         ngx_queue_init(&ops);
@@ -1087,13 +1092,21 @@ ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn, plum_str_t *word,
 static ngx_int_t
 ngx_plum_redis_conn_put(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op)
 {
-    char       *command;
-    size_t      len;
-    ngx_int_t   rc;
+    int          eval;
+    char        *command;
+    size_t       len;
+    ngx_int_t    rc;
+    ngx_uint_t   bit;
 
-    if (plum_redis_command(&op->command, op->eval, &command, &len)
-        != PLUM_OK)
-    {
+    /*
+     * the first command of a kind brings its script along: a miss would be
+     * answered by sending it again, behind what has been sent meanwhile
+     */
+
+    bit = (ngx_uint_t) 1 << op->command.kind;
+    eval = op->eval || !(conn->scripts & bit);
+
+    if (plum_redis_command(&op->command, eval, &command, &len) != PLUM_OK) {
         return NGX_ERROR;
     }
 
@@ -1104,6 +1117,8 @@ ngx_plum_redis_conn_put(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op)
     if (rc != NGX_OK) {
         return rc;
     }
+
+    conn->scripts |= bit;
 
     op->end = conn->written;
     op->deadline = ngx_current_msec + conn->redis->timeout;
