@@ -55,6 +55,7 @@ my $RESET = qr/reset by peer.*maxmemory-policy/;
 my @stores = (
     ['acl', "redis://nginx\@${at}acl%% $pass"],
     ['pass', "redis://${at}pass%% $pass"],
+    ['socket', "unix:$redis{acl}{socket} user=nginx $pass"],
     ['tls', "rediss://localhost:%%PORT_tls%% $ca"],
     ['mutual', "rediss://localhost:%%PORT_mutual%% $ca $mine"],
     ['superfluous', "rediss://localhost:%%PORT_tls%% $ca $mine"],
