@@ -106,11 +106,15 @@ ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_t *redis,
         rc = ngx_plum_redis_parameter(cf, redis, &parameters[i], &seen);
     }
 
-    if (rc != NGX_CONF_OK
-        || ngx_plum_redis_check(cf, redis) != NGX_CONF_OK
-        || (redis->ssl && ngx_plum_redis_tls(cf, redis) != NGX_CONF_OK))
-    {
+    if (rc != NGX_CONF_OK || ngx_plum_redis_check(cf, redis) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
+    }
+
+    if (redis->ssl && ngx_plum_redis_tls(cf, redis) != NGX_CONF_OK) {
+
+        /* what OpenSSL says has no line */
+
+        return ngx_plum_redis_error(cf, redis, "TLS could not be set up");
     }
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
