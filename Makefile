@@ -15,6 +15,7 @@ CC        = cc
 PACKAGES = gcc libc6-dev make pkg-config openssl curl perl ca-certificates \
            nginx nginx-dev libssl-dev libjansson-dev libhiredis-dev \
            libcmocka-dev libio-socket-ssl-perl libcryptx-perl faketime \
+           redis-server \
            libnginx-mod-http-lua libnginx-mod-http-ndk \
            libnginx-mod-http-headers-more-filter \
            libnginx-mod-http-modsecurity

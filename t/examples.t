@@ -578,11 +578,11 @@ sub fragments {
     my $t = Test::Plum->new;
     $t->certificates;
     $t->secret($_, "$KEY\n") for qw(api-key api-key.new api-key.old
-        auth-token);
+        auth-token redis.password);
     $t->secret('partner.whsec', "whsec_QUFBQUJCQkJDQ0NDRERERA==\n");
     $t->secret('partner.whpk', 'whpk_' . 'A' x 43 . "=\n");
     copy($t->path("server.$_"), $t->path("tls.$_")) for qw(crt key);
-    copy($t->path('ca.crt'), $t->path('sender-ca.crt'));
+    copy($t->path('ca.crt'), $t->path($_)) for qw(sender-ca.crt redis-ca.crt);
 
     for my $name (documents()) {
         my $n = 0;
