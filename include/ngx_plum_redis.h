@@ -3,7 +3,8 @@
  * by the events of NGINX; hiredis only encodes and decodes.
  *
  * ngx_plum_redis.c        configuration, and the stores of a process
- * ngx_plum_redis_conn.c   the connection: operations go in, replies come out
+ * ngx_plum_redis_conn.c   the connection: operations go in, replies come out;
+ *                         with _step.c and _io.c, see ngx_plum_redis_conn.h
  * ngx_plum_store_redis.c  the idempotency store on it
  */
 
@@ -45,7 +46,7 @@ struct ngx_plum_redis_op_s {
 typedef struct ngx_plum_redis_step_s  ngx_plum_redis_step_t;
 
 
-/* ngx_plum_redis_conn.c has the contract of the states */
+/* ngx_plum_redis_conn.h has the contract of the states */
 
 struct ngx_plum_redis_conn_s {
     ngx_plum_redis_t             *redis;

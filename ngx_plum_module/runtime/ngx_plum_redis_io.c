@@ -1,0 +1,362 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_plum_redis_conn.h>
+
+
+#define NGX_PLUM_REDIS_READ      16384
+#define NGX_PLUM_REDIS_OUT_MIN   4096
+#define NGX_PLUM_REDIS_OUT_KEEP  65536
+#define NGX_PLUM_REDIS_OUT_MAX   (64 * 1024 * 1024)
+#define NGX_PLUM_REDIS_REPLY_MAX (4 * 1024 * 1024)
+
+
+static ngx_int_t ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_conn_connected(ngx_connection_t *c,
+    ngx_err_t *err);
+static ngx_int_t ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn,
+    char *data, size_t len);
+
+
+void
+ngx_plum_redis_conn_read(ngx_event_t *rev)
+{
+    u_char                  buf[NGX_PLUM_REDIS_READ];
+    ssize_t                 n;
+    ngx_connection_t       *c;
+    ngx_plum_redis_conn_t  *conn;
+
+    c = rev->data;
+    conn = c->data;
+
+    if (c->close && ngx_plum_redis_conn_unused(conn)) {
+        ngx_plum_redis_conn_close(conn);
+        return;
+    }
+
+    if (ngx_plum_redis_at(conn, TCP)) {
+        return;
+    }
+
+    for ( ;; ) {
+        n = c->recv(c, buf, NGX_PLUM_REDIS_READ);
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        if (n == 0 || n == NGX_ERROR) {
+            ngx_plum_redis_conn_lost(conn, 0, "it closed the connection");
+            return;
+        }
+
+        if (redisReaderFeed(conn->reader, (char *) buf, n) != REDIS_OK) {
+            ngx_plum_redis_conn_lost(conn, 0, "no memory");
+            return;
+        }
+
+        if (ngx_plum_redis_conn_replies(conn) != NGX_OK) {
+            return;
+        }
+    }
+
+    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        ngx_plum_redis_conn_lost(conn, 0, "events failed");
+        return;
+    }
+
+    if (c->close && ngx_plum_redis_conn_unused(conn)) {
+        ngx_plum_redis_conn_close(conn);
+    }
+}
+
+
+static ngx_int_t
+ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn)
+{
+    ngx_int_t    rc;
+    ngx_uint_t   ready;
+    const char  *text;
+    redisReply  *reply;
+
+    for ( ;; ) {
+        if (plum_redis_next(conn->reader, ngx_plum_redis_at(conn, POLICY),
+                            NGX_PLUM_REDIS_REPLY_MAX, &reply, &text)
+            != PLUM_OK)
+        {
+            ngx_plum_redis_conn_lost(conn, 0, text);
+            return NGX_ERROR;
+        }
+
+        if (reply == NULL) {
+            return NGX_OK;
+        }
+
+        if (conn->step->reply == NULL) {
+            freeReplyObject(reply);
+            ngx_plum_redis_conn_lost(conn, 0, "a reply nobody asked for");
+            return NGX_ERROR;
+        }
+
+        ready = ngx_plum_redis_at(conn, READY);
+
+        rc = conn->step->reply(conn, reply);
+
+        freeReplyObject(reply);
+
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (!ready) {
+            conn->step++;
+            ngx_plum_redis_conn_advance(conn);
+        }
+
+        if (conn->connection == NULL) {
+            return NGX_ERROR;
+        }
+    }
+}
+
+
+void
+ngx_plum_redis_conn_write(ngx_event_t *wev)
+{
+    ngx_err_t               err;
+    ngx_connection_t       *c;
+    ngx_plum_redis_conn_t  *conn;
+
+    c = wev->data;
+    conn = c->data;
+
+    if (c->close && ngx_plum_redis_conn_unused(conn)) {
+        ngx_plum_redis_conn_close(conn);
+        return;
+    }
+
+    if (!ngx_plum_redis_at(conn, TCP)) {
+        ngx_plum_redis_conn_flush(conn);
+        return;
+    }
+
+    if (ngx_plum_redis_conn_connected(c, &err) != NGX_OK) {
+        ngx_plum_redis_conn_lost(conn, err, "connect() failed");
+        return;
+    }
+
+    conn->step++;
+    ngx_plum_redis_conn_advance(conn);
+}
+
+
+static ngx_int_t
+ngx_plum_redis_conn_connected(ngx_connection_t *c, ngx_err_t *err)
+{
+    int        value;
+    socklen_t  len;
+
+#if (NGX_HAVE_KQUEUE)
+
+    if (ngx_event_flags & NGX_USE_KQUEUE_EVENT)  {
+        if (c->write->pending_eof || c->read->pending_eof) {
+            *err = c->write->pending_eof ? c->write->kq_errno
+                                         : c->read->kq_errno;
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+#endif
+
+    value = 0;
+    len = sizeof(int);
+
+    /* Solaris returns the error itself, others put it into value */
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &value, &len) == -1) {
+        value = ngx_socket_errno;
+    }
+
+    *err = value;
+
+    return value ? NGX_ERROR : NGX_OK;
+}
+
+
+void
+ngx_plum_redis_conn_flush(ngx_plum_redis_conn_t *conn)
+{
+    ssize_t            n;
+    ngx_connection_t  *c;
+
+    c = conn->connection;
+
+    while (conn->out_pos < conn->out_len && c->write->ready) {
+
+        /* TLS may have sent pieces of what it could not send as a whole */
+
+        if (c->ssl) {
+            conn->tried = conn->written;
+        }
+
+        n = c->send(c, conn->out + conn->out_pos,
+                    conn->out_len - conn->out_pos);
+
+        if (n == NGX_ERROR) {
+            ngx_plum_redis_conn_lost(conn, 0, "writing failed");
+            return;
+        }
+
+        if (n == NGX_AGAIN || n == 0) {
+            break;
+        }
+
+        conn->out_pos += n;
+
+        if (c->ssl == NULL) {
+            conn->tried += n;
+        }
+    }
+
+    if (conn->out_pos == conn->out_len) {
+
+        if (conn->out_len && !ngx_plum_redis_at(conn, READY)) {
+            ngx_explicit_memzero(conn->out, conn->out_len);
+        }
+
+        conn->out_pos = 0;
+        conn->out_len = 0;
+
+        if (conn->out_size > NGX_PLUM_REDIS_OUT_KEEP) {
+            ngx_free(conn->out);
+            conn->out = NULL;
+            conn->out_size = 0;
+        }
+    }
+
+    if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
+        ngx_plum_redis_conn_lost(conn, 0, "events failed");
+    }
+}
+
+
+static ngx_int_t
+ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn, char *data,
+    size_t len)
+{
+    size_t   used, size;
+    u_char  *out;
+
+    used = conn->out_len - conn->out_pos;
+
+    if (len > NGX_PLUM_REDIS_OUT_MAX - ngx_min(used, NGX_PLUM_REDIS_OUT_MAX)) {
+        return NGX_DECLINED;
+    }
+
+    if (conn->out_size - conn->out_len < len) {
+
+        if (conn->out_size >= used + len) {
+            ngx_memmove(conn->out, conn->out + conn->out_pos, used);
+
+        } else {
+            size = ngx_max(conn->out_size * 2, NGX_PLUM_REDIS_OUT_MIN);
+            size = ngx_max(size, used + len);
+
+            out = ngx_alloc(size, &conn->log);
+            if (out == NULL) {
+                return NGX_ERROR;
+            }
+
+            if (conn->out) {
+                ngx_memcpy(out, conn->out + conn->out_pos, used);
+                ngx_free(conn->out);
+            }
+
+            conn->out = out;
+            conn->out_size = size;
+        }
+
+        conn->out_pos = 0;
+        conn->out_len = used;
+    }
+
+    ngx_memcpy(conn->out + conn->out_len, data, len);
+
+    conn->out_len += len;
+    conn->written += len;
+
+    ngx_post_event(&conn->flush, &ngx_posted_events);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn, plum_str_t *word,
+    size_t n)
+{
+    char       *command;
+    size_t      len;
+    ngx_int_t   rc;
+
+    if (plum_redis_words(word, n, &command, &len) != PLUM_OK) {
+        ngx_plum_redis_conn_lost(conn, 0, "no memory");
+        return NGX_ERROR;
+    }
+
+    rc = ngx_plum_redis_conn_append(conn, command, len);
+
+    plum_redis_free(command, len);
+
+    if (rc != NGX_OK) {
+        ngx_plum_redis_conn_lost(conn, 0, "no memory");
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_plum_redis_conn_put(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op)
+{
+    int          eval;
+    char        *command;
+    size_t       len;
+    ngx_int_t    rc;
+    ngx_uint_t   bit;
+
+    /*
+     * the first command of a kind brings its script along: a miss would be
+     * answered by sending it again, behind what has been sent meanwhile
+     */
+
+    bit = (ngx_uint_t) 1 << op->command.kind;
+    eval = op->eval || !(conn->scripts & bit);
+
+    if (plum_redis_command(&op->command, eval, &command, &len) != PLUM_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_plum_redis_conn_append(conn, command, len);
+
+    plum_redis_free(command, len);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    conn->scripts |= bit;
+
+    op->end = conn->written;
+    op->deadline = ngx_current_msec + conn->redis->timeout;
+
+    ngx_queue_insert_tail(&conn->sent, &op->queue);
+
+    return NGX_OK;
+}

@@ -1,0 +1,431 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_plum_redis_conn.h>
+
+
+static ngx_int_t ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_start_tls(ngx_plum_redis_conn_t *conn);
+static void ngx_plum_redis_conn_handshaked(ngx_connection_t *c);
+static ngx_int_t ngx_plum_redis_conn_verify(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_start_auth(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_start_select(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_start_policy(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_start_ready(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_reply_ok(ngx_plum_redis_conn_t *conn,
+    redisReply *reply);
+static ngx_int_t ngx_plum_redis_reply_policy(ngx_plum_redis_conn_t *conn,
+    redisReply *reply);
+static ngx_int_t ngx_plum_redis_reply_op(ngx_plum_redis_conn_t *conn,
+    redisReply *reply);
+
+
+const ngx_plum_redis_step_t  ngx_plum_redis_steps[] = {
+    { "connecting", ngx_plum_redis_start_tcp, NULL },
+    { "TLS handshaking", ngx_plum_redis_start_tls, NULL },
+    { "authenticating", ngx_plum_redis_start_auth, ngx_plum_redis_reply_ok },
+    { "selecting the database", ngx_plum_redis_start_select,
+      ngx_plum_redis_reply_ok },
+    { "asking for maxmemory-policy", ngx_plum_redis_start_policy,
+      ngx_plum_redis_reply_policy },
+    { NULL, ngx_plum_redis_start_ready, ngx_plum_redis_reply_op }
+};
+
+
+static ngx_int_t
+ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn)
+{
+    ngx_int_t                rc;
+    ngx_log_t               *log;
+    ngx_addr_t              *addr;
+    ngx_connection_t        *c;
+    ngx_peer_connection_t   *peer;
+
+    log = conn->reported ? &conn->mute : &conn->log;
+    addr = &conn->redis->addrs[conn->address];
+    peer = &conn->peer;
+
+    conn->written = 0;
+    conn->tried = 0;
+    conn->scripts = 0;
+
+    conn->reader = redisReaderCreate();
+    if (conn->reader == NULL) {
+        ngx_plum_redis_conn_lost(conn, 0, "no memory");
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(peer, sizeof(ngx_peer_connection_t));
+
+    peer->sockaddr = addr->sockaddr;
+    peer->socklen = addr->socklen;
+    peer->name = &addr->name;
+    peer->get = ngx_event_get_peer;
+    peer->log = log;
+    peer->log_error = NGX_ERROR_ERR;
+    peer->so_keepalive = !conn->redis->local;
+
+    rc = ngx_event_connect_peer(peer);
+
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+        ngx_plum_redis_conn_lost(conn, 0, "connect() failed");
+        return NGX_ERROR;
+    }
+
+    c = peer->connection;
+
+    c->data = conn;
+    c->log = log;
+    c->read->handler = ngx_plum_redis_conn_read;
+    c->write->handler = ngx_plum_redis_conn_write;
+
+    conn->connection = c;
+
+    c->pool = ngx_create_pool(512, log);
+    if (c->pool == NULL) {
+        ngx_plum_redis_conn_lost(conn, 0, "no memory");
+        return NGX_ERROR;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_start_tls(ngx_plum_redis_conn_t *conn)
+{
+    ngx_int_t          rc;
+    ngx_connection_t  *c;
+    ngx_plum_redis_t  *redis;
+
+    c = conn->connection;
+    redis = conn->redis;
+
+    if (!redis->local && ngx_tcp_nodelay(c) != NGX_OK) {
+        ngx_plum_redis_conn_lost(conn, 0, "setsockopt() failed");
+        return NGX_ERROR;
+    }
+
+    if (redis->ssl == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_ssl_create_connection(redis->ssl, c, NGX_SSL_CLIENT) != NGX_OK) {
+        ngx_plum_redis_conn_lost(conn, 0, "TLS could not be started");
+        return NGX_ERROR;
+    }
+
+    /* the output buffer grows, and so moves, between two attempts to write */
+
+    (void) SSL_set_mode(c->ssl->connection,
+                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+
+    if (!redis->ip
+        && SSL_set_tlsext_host_name(c->ssl->connection,
+                                    (char *) redis->host.data)
+           == 0)
+    {
+        ngx_plum_redis_conn_lost(conn, 0, "TLS could not be started");
+        return NGX_ERROR;
+    }
+
+    rc = ngx_ssl_handshake(c);
+
+    if (rc == NGX_AGAIN) {
+        c->ssl->handler = ngx_plum_redis_conn_handshaked;
+        return NGX_AGAIN;
+    }
+
+    return ngx_plum_redis_conn_verify(conn);
+}
+
+
+static void
+ngx_plum_redis_conn_handshaked(ngx_connection_t *c)
+{
+    ngx_plum_redis_conn_t  *conn;
+
+    conn = c->data;
+
+    if (ngx_plum_redis_conn_verify(conn) == NGX_OK) {
+        conn->step++;
+        ngx_plum_redis_conn_advance(conn);
+    }
+}
+
+
+static ngx_int_t
+ngx_plum_redis_conn_verify(ngx_plum_redis_conn_t *conn)
+{
+    long               rc;
+    X509              *cert;
+    u_char             text[256];
+    ngx_int_t          match;
+    ngx_connection_t  *c;
+    ngx_plum_redis_t  *redis;
+
+    c = conn->connection;
+    redis = conn->redis;
+
+    rc = SSL_get_verify_result(c->ssl->connection);
+
+    if (rc != X509_V_OK) {
+        ngx_snprintf(text, sizeof(text), "its certificate is not trusted "
+                     "(%l: %s)%Z", rc, X509_verify_cert_error_string(rc));
+        text[sizeof(text) - 1] = '\0';
+
+        ngx_plum_redis_conn_lost(conn, 0, (char *) text);
+        return NGX_ERROR;
+    }
+
+    if (!c->ssl->handshaked) {
+        ngx_plum_redis_conn_lost(conn, 0, "TLS handshake failed");
+        return NGX_ERROR;
+    }
+
+    c->read->handler = ngx_plum_redis_conn_read;
+    c->write->handler = ngx_plum_redis_conn_write;
+
+    if (redis->ip) {
+        match = NGX_ERROR;
+        cert = SSL_get_peer_certificate(c->ssl->connection);
+
+        if (cert) {
+            if (X509_check_ip_asc(cert, (char *) redis->host.data, 0) == 1) {
+                match = NGX_OK;
+            }
+
+            X509_free(cert);
+        }
+
+    } else {
+        match = ngx_ssl_check_host(c, &redis->host);
+    }
+
+    if (match != NGX_OK) {
+        ngx_plum_redis_conn_lost(conn, 0,
+                                 "its certificate has another name");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_start_auth(ngx_plum_redis_conn_t *conn)
+{
+    size_t             n;
+    plum_str_t         word[3] = { PLUM_STR("AUTH") };
+    ngx_plum_redis_t  *redis;
+
+    redis = conn->redis;
+
+    if (redis->password.len == 0) {
+        return NGX_OK;
+    }
+
+    n = 1;
+
+    if (redis->user.len) {
+        word[n].data = redis->user.data;
+        word[n].len = redis->user.len;
+        n++;
+    }
+
+    word[n].data = redis->password.data;
+    word[n].len = redis->password.len;
+    n++;
+
+    return ngx_plum_redis_conn_words(conn, word, n);
+}
+
+
+static ngx_int_t
+ngx_plum_redis_start_select(ngx_plum_redis_conn_t *conn)
+{
+    plum_str_t  word[2] = { PLUM_STR("SELECT") };
+
+    if (conn->redis->database.len == 0) {
+        return NGX_OK;
+    }
+
+    word[1].data = conn->redis->database.data;
+    word[1].len = conn->redis->database.len;
+
+    return ngx_plum_redis_conn_words(conn, word, 2);
+}
+
+
+static ngx_int_t
+ngx_plum_redis_start_policy(ngx_plum_redis_conn_t *conn)
+{
+    plum_str_t  word[3] = { PLUM_STR("CONFIG"), PLUM_STR("GET"),
+                            PLUM_STR("maxmemory-policy") };
+
+    return ngx_plum_redis_conn_words(conn, word, 3);
+}
+
+
+static ngx_int_t
+ngx_plum_redis_start_ready(ngx_plum_redis_conn_t *conn)
+{
+    ngx_uint_t            level;
+    ngx_queue_t          *q, ops;
+    ngx_connection_t     *c;
+    ngx_plum_redis_op_t  *op;
+
+    c = conn->connection;
+
+    if (conn->connect.timer_set) {
+        ngx_del_timer(&conn->connect);
+    }
+
+    conn->since = ngx_current_msec;
+    conn->failing = 0;
+
+    c->log = &conn->log;
+    c->read->log = c->log;
+    c->write->log = c->log;
+    c->pool->log = c->log;
+
+    level = conn->reported ? NGX_LOG_NOTICE : NGX_LOG_INFO;
+
+    ngx_log_error(level, c->log, 0, "plum: redis is available%s",
+                  conn->reported ? " again" : "");
+
+    conn->reported = 0;
+
+    /* an exiting worker has closed its idle connections already */
+
+    c->idle = !ngx_exiting;
+
+    ngx_queue_init(&ops);
+
+    while (!ngx_queue_empty(&conn->waiting)) {
+        q = ngx_queue_head(&conn->waiting);
+        op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
+
+        ngx_queue_remove(q);
+
+        /* a claim that nobody waits for any more need not be made */
+
+        if ((op->command.kind == PLUM_REDIS_CLAIM && op->claim == NULL)
+            || ngx_plum_redis_conn_put(conn, op) != NGX_OK)
+        {
+            ngx_queue_insert_tail(&ops, q);
+        }
+    }
+
+    ngx_plum_redis_conn_fail(conn, &ops, 0);
+
+    ngx_plum_redis_ready(conn->redis);
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_reply_ok(ngx_plum_redis_conn_t *conn, redisReply *reply)
+{
+    u_char  text[256];
+
+    if (reply->type == REDIS_REPLY_STATUS) {
+        return NGX_OK;
+    }
+
+    ngx_snprintf(text, sizeof(text), "it refuses: %*s%Z",
+                 reply->type == REDIS_REPLY_ERROR ? (size_t) reply->len : 0,
+                 reply->str);
+    text[sizeof(text) - 1] = '\0';
+
+    ngx_plum_redis_conn_lost(conn, 0, (char *) text);
+
+    return NGX_ERROR;
+}
+
+
+/* what cannot be asked does not matter: ACLs and services forbid CONFIG */
+
+static ngx_int_t
+ngx_plum_redis_reply_policy(ngx_plum_redis_conn_t *conn, redisReply *reply)
+{
+    redisReply  *value;
+
+    if (reply->type == REDIS_REPLY_ERROR
+        && ngx_strncmp(reply->str, "NOAUTH", 6) == 0)
+    {
+        return ngx_plum_redis_reply_ok(conn, reply);
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+        return NGX_OK;
+    }
+
+    value = reply->element[1];
+
+    if (value->type != REDIS_REPLY_STRING
+        || ngx_strcmp(value->str, "noeviction") == 0)
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, &conn->log, 0,
+                  "plum: maxmemory-policy is \"%*s\": redis may drop records "
+                  "before their time and so let a copy through, use "
+                  "\"noeviction\"", ngx_min((size_t) value->len, 32),
+                  value->str);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_reply_op(ngx_plum_redis_conn_t *conn, redisReply *reply)
+{
+    ngx_int_t             rc;
+    ngx_queue_t          *q, ops;
+    ngx_plum_redis_op_t  *op;
+
+    if (ngx_queue_empty(&conn->sent)) {
+        ngx_plum_redis_conn_lost(conn, 0, "a reply nobody asked for");
+        return NGX_ERROR;
+    }
+
+    q = ngx_queue_head(&conn->sent);
+    op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
+
+    ngx_plum_redis_conn_taken(conn, op);
+
+    rc = ngx_plum_redis_op_reply(conn->redis, op, reply);
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    conn->pending++;
+
+    if (rc == NGX_ERROR) {
+        ngx_queue_insert_head(&conn->sent, q);
+        ngx_plum_redis_conn_lost(conn, 0, "an unexpected reply");
+        return NGX_ERROR;
+    }
+
+    /* NGX_AGAIN: the scripts are gone */
+
+    conn->scripts = 0;
+
+    if (ngx_plum_redis_conn_put(conn, op) != NGX_OK) {
+        ngx_queue_init(&ops);
+        ngx_queue_insert_head(&ops, q);
+        ngx_plum_redis_conn_fail(conn, &ops, 0);
+
+    } else if (!conn->deadline.timer_set) {
+        ngx_add_timer(&conn->deadline, conn->redis->timeout);
+    }
+
+    return NGX_OK;
+}
