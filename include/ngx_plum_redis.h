@@ -20,6 +20,11 @@
 #include <plum_redis.h>
 
 
+/* a kept answer, and so the largest reply; a longer one is not kept */
+
+#define NGX_PLUM_REDIS_ANSWER_MAX  (4 * 1024 * 1024)
+
+
 typedef struct ngx_plum_redis_s       ngx_plum_redis_t;
 typedef struct ngx_plum_redis_conn_s  ngx_plum_redis_conn_t;
 typedef struct ngx_plum_redis_op_s    ngx_plum_redis_op_t;

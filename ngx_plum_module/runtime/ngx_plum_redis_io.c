@@ -11,7 +11,7 @@
 #define NGX_PLUM_REDIS_OUT_MIN   4096
 #define NGX_PLUM_REDIS_OUT_KEEP  65536
 #define NGX_PLUM_REDIS_OUT_MAX   (64 * 1024 * 1024)
-#define NGX_PLUM_REDIS_REPLY_MAX (4 * 1024 * 1024)
+#define NGX_PLUM_REDIS_REPLY_MAX (NGX_PLUM_REDIS_ANSWER_MAX + 65536)
 
 
 static ngx_int_t ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn);

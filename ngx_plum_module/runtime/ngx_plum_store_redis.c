@@ -153,6 +153,13 @@ ngx_plum_store_redis_commit(ngx_plum_store_t *store, ngx_plum_claim_t *claim,
 
     redis = store->data;
 
+    if (answer->len > NGX_PLUM_REDIS_ANSWER_MAX) {
+        ngx_log_error(NGX_LOG_WARN, &redis->conn.log, 0,
+                      "plum: an answer of %uz bytes is too large to be kept",
+                      answer->len);
+        answer = NULL;
+    }
+
     op = ngx_plum_redis_op_create(redis, claim, PLUM_REDIS_COMMIT, answer);
     if (op == NULL) {
         return NGX_ERROR;
