@@ -115,6 +115,7 @@ typedef struct {
     ngx_uint_t                   mode;
     ngx_http_plum_tls_t         *tls;
     size_t                       max_body;
+    off_t                        body_limit; /* with client_max_body_size */
     ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
     ngx_str_t                    allow;      /* name; empty: none */
     ngx_array_t                 *captures;   /* ngx_http_plum_capture_t */
@@ -140,7 +141,6 @@ typedef struct {
 typedef struct {
     ngx_http_plum_loc_conf_t    *plcf;
     ngx_http_core_srv_conf_t    *cscf;
-    ngx_http_core_loc_conf_t    *clcf;
 } ngx_http_plum_location_t;
 
 
@@ -174,7 +174,8 @@ typedef enum {
 
 typedef struct {
     ngx_http_request_t              *request;
-    const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by */
+    const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by,
+                                                NULL: rewritten out of them */
     ngx_uint_t                       stage;  /* index of the stage table */
 
     ngx_http_plum_verdict_e          verdict;
@@ -202,6 +203,7 @@ typedef struct {
     ngx_http_plum_answer_e           answer;
     ngx_buf_t                       *kept;   /* collected body */
 
+    unsigned                         started:1;  /* walks the stages */
     unsigned                         passed:1;   /* through all stages */
     unsigned                         reading:1;  /* body is being read */
     unsigned                         read:1;     /* body is complete */
@@ -242,8 +244,9 @@ ngx_int_t ngx_http_plum_project(ngx_http_request_t *r,
 ngx_int_t ngx_http_plum_claim(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
-/* gate: the handler of the PRECONTENT phase */
+/* gate: the handlers of the REWRITE and the PRECONTENT phase */
 
+ngx_int_t ngx_http_plum_bind(ngx_http_request_t *r);
 ngx_int_t ngx_http_plum_handler(ngx_http_request_t *r);
 
 /*

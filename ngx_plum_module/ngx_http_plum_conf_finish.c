@@ -401,14 +401,6 @@ ngx_http_plum_review_signatures(ngx_conf_t *cf,
 
     plcf = location->plcf;
 
-    if (location->clcf->client_max_body_size
-        && (size_t) location->clcf->client_max_body_size < plcf->max_body)
-    {
-        ngx_http_plum_warn(cf, location,
-                           "\"client_max_body_size\" is smaller than "
-                           "\"plum_max_body\", and refuses first");
-    }
-
     if (plcf->idempotency && plcf->idempotency->answer
         && plcf->ack != NGX_HTTP_PLUM_ACK_OFF)
     {

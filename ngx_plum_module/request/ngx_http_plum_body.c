@@ -135,7 +135,7 @@ ngx_http_plum_collect_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     ctx->received = size;
 
-    if (size > (off_t) ctx->plcf->max_body) {
+    if (size > ctx->plcf->body_limit) {
         ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
         return NGX_DECLINED;
     }
@@ -214,7 +214,7 @@ ngx_http_plum_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         ctx->received += ngx_buf_size(cl->buf);
     }
 
-    if (ctx->received > (off_t) ctx->plcf->max_body
+    if (ctx->received > ctx->plcf->body_limit
         && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE)
     {
         ctx->verdict = NGX_HTTP_PLUM_REFUSED;
