@@ -75,6 +75,7 @@ sub _send {
     my ($self, $what, $request, %want) = @_;
 
     my $n = ++$self->{n};
+    $what =~ s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ge;
     my %tagged = %$request;
     my $headers = $tagged{headers} || [];
     $tagged{headers} = [@$headers, ['X-N', $n]];
