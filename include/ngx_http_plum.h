@@ -199,6 +199,8 @@ typedef struct {
     ngx_msec_t                       pause;      /* before the next look */
 
     ngx_http_handler_pt              content_handler;    /* wrapped */
+    ngx_uint_t                       attempts;   /* at upstreams, before it
+                                                    passed */
 
     ngx_http_plum_answer_e           answer;
     ngx_buf_t                       *kept;   /* collected body */

@@ -11,9 +11,9 @@
  * The answer, as it passes the filters (ctx->answer):
  *
  *   PASS     untouched: observed, failed, or plum_ack off
- *   BARE     the header is replaced, the body is read from the upstream and
- *            swallowed, so that its connection stays usable.  Any success is
- *            answered so, as it was one whatever status came with it
+ *   BARE     the header is replaced and sent at once, the body is read from
+ *            the upstream and swallowed, so that its connection stays usable.
+ *            Any success is answered so, whatever status came with it
  *   COLLECT  (plum_ack off) the header is held and the body collected, to be
  *            kept with the commit; then PASS with what was collected.  An
  *            answer larger than answer= is committed without being kept
@@ -25,7 +25,9 @@
 static ngx_int_t ngx_http_plum_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_collect(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
-static void ngx_http_plum_bare(ngx_http_request_t *r,
+static ngx_int_t ngx_http_plum_no_success(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_uint_t status);
+static ngx_int_t ngx_http_plum_send_bare(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_plum_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -70,7 +72,7 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_plum_get_ctx(r);
 
-    if (ctx == NULL || !ctx->passed || ctx->answered) {
+    if (ctx == NULL || ctx->answered) {
         return ngx_http_next_header_filter(r);
     }
 
@@ -78,10 +80,22 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
     outcome = ngx_http_plum_judge(r, ctx);
 
-    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
-        || ctx->verdict == NGX_HTTP_PLUM_REFUSED)
-    {
+    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
         ngx_http_plum_settle(ctx, outcome, NULL);
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx->verdict == NGX_HTTP_PLUM_REFUSED) {
+        ngx_http_plum_settle(ctx, outcome, NULL);
+
+        return ngx_http_plum_no_success(r, ctx,
+                                        ctx->plcf->refuse[ctx->reason]);
+    }
+
+    if (!ctx->passed) {
+
+        /* a duplicate, a dropped event, or the answer of another module */
+
         return ngx_http_next_header_filter(r);
     }
 
@@ -96,32 +110,40 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
         ngx_http_plum_settle(ctx, outcome, NULL);
 
-        if (ctx->plcf->ack != NGX_HTTP_PLUM_ACK_OFF) {
-            ngx_http_plum_bare(r, ctx, ctx->plcf->ack);
-        }
-
-        return ngx_http_next_header_filter(r);
+        return (ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF)
+               ? ngx_http_next_header_filter(r)
+               : ngx_http_plum_send_bare(r, ctx, ctx->plcf->ack);
     }
 
     ngx_http_plum_settle(ctx, outcome, NULL);
 
-    if (r->headers_out.status < NGX_HTTP_SPECIAL_RESPONSE) {
+    return ngx_http_plum_no_success(r, ctx, NGX_HTTP_BAD_GATEWAY);
+}
 
-        /* an error page, say: the sender would never send the event again */
 
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "plum: status %ui would acknowledge a delivery that no "
-                      "upstream accepted, answering 502",
-                      r->headers_out.status);
+/*
+ * An error page, say, can make a success of what was none: the sender would
+ * never send the event again.
+ */
 
-        ngx_http_plum_bare(r, ctx, NGX_HTTP_BAD_GATEWAY);
-
-        /* as it was before an HTTP/0.9 answer, which has no header */
-
-        r->http_version = r->http_major * 1000 + r->http_minor;
+static ngx_int_t
+ngx_http_plum_no_success(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    if (r->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return ngx_http_next_header_filter(r);
     }
 
-    return ngx_http_next_header_filter(r);
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "plum: status %ui would acknowledge a delivery that no "
+                  "upstream accepted, answering %ui",
+                  r->headers_out.status, status);
+
+    /* as it was before an HTTP/0.9 answer, which has no header */
+
+    r->http_version = r->http_major * 1000 + r->http_minor;
+
+    return ngx_http_plum_send_bare(r, ctx, status);
 }
 
 
@@ -145,10 +167,14 @@ ngx_http_plum_collect(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 /* nothing of the upstream's header is left */
 
-static void
-ngx_http_plum_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+static ngx_int_t
+ngx_http_plum_send_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_uint_t status)
 {
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
+
     ngx_http_clean_header(r);
 
     r->headers_out.trailers.part.nelts = 0;
@@ -161,6 +187,26 @@ ngx_http_plum_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     r->allow_ranges = 0;
 
     ctx->answer = NGX_HTTP_PLUM_ANSWER_BARE;
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    /* the sender need not wait for the end of a body it will not see */
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->flush = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_next_body_filter(r, &out);
 }
 
 

@@ -21,10 +21,14 @@ static ngx_int_t ngx_http_plum_replace_headers(ngx_http_request_t *r,
 static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
 
 
-/* gone before the upstream sees the request: they spoke of the old body */
+/*
+ * gone before the upstream sees the request: they spoke of the old body, or,
+ * "upgrade", would let bytes follow that nobody has judged
+ */
 
 static const plum_str_t  ngx_http_plum_stale_headers[] = {
     PLUM_STR("transfer-encoding"),
+    PLUM_STR("upgrade"),
     PLUM_STR("digest"),
     PLUM_STR("content-md5"),
     PLUM_STR("content-digest"),

@@ -227,6 +227,7 @@ ngx_http_plum_pass(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     ctx->passed = 1;
+    ctx->attempts = r->upstream_states ? r->upstream_states->nelts : 0;
 
     if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED) {
         ctx->verdict = NGX_HTTP_PLUM_ACCEPTED;

@@ -112,10 +112,11 @@ ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
 
 
 /*
- * What became of the delivery: by the attempts at upstreams, or, where the
- * content handler is none, by its own status.  What does not start with a
- * status line is a "200" to proxy_pass, which then sets the version to 0.9;
- * to us it is no answer.
+ * What became of the delivery: by the attempts at upstreams since it passed,
+ * or, where the content handler asked none, by its own status, unless that is
+ * the one of an error page.  What does not start with a status line is a
+ * "200" to proxy_pass, which then sets the version to 0.9; to us it is no
+ * answer.
  */
 
 plum_outcome_t
@@ -129,7 +130,7 @@ ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     success = ctx->plcf->idempotency ? &ctx->plcf->idempotency->success
                                      : &ngx_http_plum_success;
 
-    n = r->upstream_states ? r->upstream_states->nelts : 0;
+    n = r->upstream_states ? r->upstream_states->nelts - ctx->attempts : 0;
 
     attempt = ngx_pcalloc(r->pool, (n + 1) * sizeof(plum_attempt_t));
     if (attempt == NULL) {
@@ -141,12 +142,15 @@ ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (n == 0) {
         attempt->status = r->headers_out.status;
-        attempt->answered = attempt->status && !r->cached;
+        attempt->answered = (attempt->status
+                             && r->upstream == NULL
+                             && !r->error_page);
 
         return plum_attempts_judge(attempt, 1, success);
     }
 
     state = r->upstream_states->elts;
+    state += ctx->attempts;
 
     for (i = 0; i < n; i++) {
 
