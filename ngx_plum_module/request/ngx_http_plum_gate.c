@@ -29,8 +29,9 @@
  * passed    the content handler owns it; a redirect that comes back here
  *           finds ctx->passed and is neither judged nor claimed again
  * answered  NGINX owns it: a handler has returned a status.  An error page
- *           may be a file or a "return", never another content handler: the
- *           body was not found fit to be forwarded
+ *           may be a file or a "return", never another content handler, and
+ *           may not have any in its parts (SSI, mirror): the body was not
+ *           found fit to be forwarded
  *
  * Who resumes a waiting request sets ctx->resumed, so that it cannot be
  * taken for a redirect that comes in while it waits.
@@ -50,6 +51,8 @@ static ngx_int_t ngx_http_plum_walk(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_pass(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_subrequest(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_again(ngx_http_request_t *r,
@@ -119,14 +122,7 @@ ngx_http_plum_handler(ngx_http_request_t *r)
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_plum_module);
 
     if (r != r->main) {
-
-        if (!plcf->enable || plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
-            return NGX_DECLINED;
-        }
-
-        ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST, NULL);
-
-        return plcf->refuse[PLUM_REASON_SUBREQUEST];
+        return ngx_http_plum_subrequest(r, plcf);
     }
 
     own = ngx_http_get_module_ctx(r, ngx_http_plum_module);
@@ -153,12 +149,57 @@ ngx_http_plum_handler(ngx_http_request_t *r)
 }
 
 
+/* mirror, auth_request, SSI: of a request judged here, or of any other */
+
+static ngx_int_t
+ngx_http_plum_subrequest(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_http_plum_ctx_t  *ctx;
+
+    if (plcf->enable) {
+
+        if (plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
+            return NGX_DECLINED;
+        }
+
+        ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST, NULL);
+
+        return plcf->refuse[PLUM_REASON_SUBREQUEST];
+    }
+
+    ctx = ngx_http_plum_get_ctx(r);
+
+    if (ctx == NULL
+        || ctx->passed
+        || !ctx->started
+        || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
+        || r->content_handler == NULL
+        || r->request_body == NULL
+        || r->request_body->bufs == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    /* the body is that of the main request */
+
+    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
+                              "part of the error page of a refused request");
+
+    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
+}
+
+
 /* a redirect of a request that has not passed: an error page */
 
 static ngx_int_t
 ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     const ngx_http_plum_loc_conf_t *plcf)
 {
+    /* also if another module refused it: what the page asks for is watched */
+
+    ctx->started = 1;
+
     if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
         || (!plcf->enable && r->content_handler == NULL))
     {
