@@ -5,6 +5,7 @@ package Test::Plum::Cases;
 # refusal is followed by a good delivery, which proves that the worker lives.
 #
 #   my $cases = Test::Plum::Cases->new($t, $up, good => sub { %request });
+#   ... with good_body => '{}' where it is not forwarded as it is sent
 #   ... Test::Plum::Cases::access_log() in a server of the configuration ...
 #   $cases->accept('right', {%request}, secret => 'key#1', body => '{"a":1}');
 #   $cases->refuse('wrong', {%request}, 'credential_mismatch');
@@ -66,7 +67,8 @@ sub refuse {
 
     my $answer = $self->_send($what, $request, status => $STATUS{$reason},
         verdict => 'refused', reason => $reason, %want);
-    $self->accept("... and a good one after it", {$self->{good}->()});
+    $self->accept("... and a good one after it", {$self->{good}->()},
+        body => $self->{good_body});
     return $answer;
 }
 
