@@ -25,8 +25,6 @@ events {}
 http {
     %%HTTP_GLOBALS%%
     plum_secret plum %%TESTDIR%%/plum;
-    log_format verdict '$uri $plum_verdict $plum_reason';
-    access_log %%TESTDIR%%/access.log verdict;
     limit_req_zone $server_port zone=tight:128k rate=1r/m;
 
     plum_tls off;

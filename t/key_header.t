@@ -27,7 +27,6 @@ http {
     plum_store deliveries memory:1m;
     plum_allowlist list { event_type kind; allow id; }
     log_format captured '[$id|$plum_event_type]';
-    access_log %%TESTDIR%%/access.log captured;
 
     plum_tls off;
     plum_allow list;
@@ -37,6 +36,7 @@ http {
 
     server {
         listen 127.0.0.1:%%PORT_0%%;
+        access_log %%TESTDIR%%/access.log captured;
 
         location / {
             plum on;
