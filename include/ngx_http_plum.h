@@ -23,6 +23,8 @@
 
 #define NGX_HTTP_PLUM_CAPTURE_MAX    512     /* bytes of a captured value */
 
+#define NGX_HTTP_PLUM_STALE          3       /* variables of the raw body */
+
 #define NGX_HTTP_PLUM_ENFORCE        0
 #define NGX_HTTP_PLUM_OBSERVE        1
 
@@ -106,6 +108,7 @@ typedef struct {
     ngx_array_t                  stores;     /* ngx_plum_store_t * */
     ngx_array_t                  locations;  /* ngx_http_plum_location_t */
     ngx_http_plum_allowlist_t    all;        /* built in */
+    ngx_int_t                    stale[NGX_HTTP_PLUM_STALE];
 } ngx_http_plum_main_conf_t;
 
 
@@ -186,6 +189,7 @@ typedef struct {
     const ngx_plum_secret_t         *secret; /* that matched first */
     plum_credential_t               *credentials;    /* by signature */
 
+    ngx_buf_t                       *gathered;   /* of a body in chunks */
     ngx_str_t                        raw;    /* body as received */
     ngx_str_t                        clean;  /* body as forwarded */
     off_t                            received;
@@ -208,6 +212,7 @@ typedef struct {
     unsigned                         started:1;  /* walks the stages */
     unsigned                         passed:1;   /* through all stages */
     unsigned                         reading:1;  /* body is being read */
+    unsigned                         gather:1;   /* body comes in chunks */
     unsigned                         read:1;     /* body is complete */
     unsigned                         waiting:1;  /* for the store's reply */
     unsigned                         resumed:1;  /* comes back to its stage */
@@ -272,7 +277,8 @@ ngx_http_plum_ctx_t *ngx_http_plum_create_ctx(ngx_http_request_t *r,
 
 /* body: the filter that counts, and the replacement of what is forwarded */
 
-ngx_int_t ngx_http_plum_body_init(void);
+ngx_int_t ngx_http_plum_body_init(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
 ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
