@@ -257,7 +257,8 @@ sub conditional {
 # a large answer is read to its end, and the connection used again
 
 sub drained {
-    $up->answer(status => 200, headers => [@INSIDE], body => 'x' x 3_000_000);
+    $up->answer(status => 200, headers => [@INSIDE], body => 'large',
+        repeat => 600_000);
 
     for my $uri ('/', '/streamed', '/202') {
         my $client = $t->client(0);
@@ -277,10 +278,9 @@ sub drained {
 sub http2 {
     my $client = $t->client('h2');
 
-    for my $size (3_000_000, 10, 0) {
-        # the large one is there already
-        $up->answer(status => 201, headers => [@INSIDE], body => 'x' x $size)
-            if $size <= 10;
+    for my $size (0, 10, 3_000_000) {
+        $up->answer(status => 201, headers => [@INSIDE], repeat => $size,
+            body => $size ? 'x' : '');
         for my $uri ('/', '/streamed', '/204') {
             my %request = $t->signed(scheme => 'github', secret => $SECRET,
                 body => '{"id":"h2"}', uri => $uri);
