@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Time::HiRes ();
 use Test::Plum;
 use Test::Plum::Cases;
 
@@ -30,6 +31,7 @@ my @workers = $t->workers;
 
 as_received();
 would_refuse();
+late_chunk();
 answers();
 idempotency();
 is(join(' ', $t->workers), "@workers", 'the worker of the beginning');
@@ -187,6 +189,23 @@ sub would_refuse {
             {sign(body => $body, secret => $OTHER)})
             if $size <= $MAX;
     }
+    return;
+}
+
+
+# a chunk's size comes alone, and then more than plum_max_body at once
+
+sub late_chunk {
+    my $body = '{"id":"' . 'x' x 4087 . '"}';
+    my %request = sign(body => $body);
+    my $client = $t->client(0);
+
+    $client->write($client->head(%request, chunked => 1));
+    $client->write(sprintf "%x\r\n", length $body);
+    Time::HiRes::sleep(0.1);
+    $client->write("$body\r\n0\r\n\r\n");
+    is($client->read_response->status, 200, 'a late chunk');
+    is(($up->requests)[-1]{body}, $body, 'is forwarded');
     return;
 }
 

@@ -284,10 +284,16 @@ ngx_http_plum_gather(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
         ctx->gather = 0;
 
-        out.buf = ctx->gathered;
+        b = ctx->gathered;
+
+        if (b == NULL || b->last == b->pos) {
+            return ngx_http_next_request_body_filter(r, in);
+        }
+
+        out.buf = b;
         out.next = in;
 
-        return ngx_http_next_request_body_filter(r, out.buf ? &out : in);
+        return ngx_http_next_request_body_filter(r, &out);
     }
 
     if (ngx_http_plum_gather_room(r, ctx, size) != NGX_OK) {
