@@ -199,7 +199,8 @@ typedef struct {
 
     ngx_plum_claim_t                 claim;
     ngx_event_t                      timer;  /* wait for a copy, then renew */
-    ngx_msec_t                       deadline;   /* of the wait */
+    ngx_msec_t                       deadline;   /* of the wait, then when
+                                                    to renew */
     ngx_msec_t                       pause;      /* before the next look */
 
     ngx_http_handler_pt              content_handler;    /* wrapped */
