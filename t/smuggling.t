@@ -20,6 +20,7 @@ my $CLEAN = '{"id":1}';
 my $t = Test::Plum->new;
 my $up = $t->upstream('up');
 my $serial = 0;
+my @dirty;
 
 $t->secret('key', $SECRET);
 $t->write_conf(<<'CONF');
@@ -89,9 +90,7 @@ chunks();
 header_names();
 pipelines();
 
-is(join("\n", map { "$_->{uri} $_->{body}" }
-    grep { $_->{body} ne $CLEAN || $_->{uri} =~ /smuggled/ } $up->requests),
-    '', 'only clean bodies at the upstream');
+is(join("\n", @dirty), '', 'only clean bodies at the upstream');
 is(join("\n", grep { /smuggled/ } split /\n/, $t->read_file('access.log')),
     '', 'nothing smuggled');
 $t->done_testing;
@@ -121,7 +120,6 @@ sub chunked {
 sub sends {
     my ($what, $head, $body, $expected, %opt) = @_;
 
-    my $before = $up->requests;
     my $line = ($opt{method} || 'POST') . ' ' . ($opt{uri} || '/') . '?n='
         . ++$serial . ' HTTP/' . ($opt{http} || '1.1');
     $head = "Connection: close\r\n$head" if $expected eq '200';
@@ -134,13 +132,25 @@ sub sends {
     ok(!$c->connected, "$what: closed");
 
     my $good = () = $expected =~ /\b200\b/g;
-    is(scalar($up->requests) - $before, $good, "$what: forwarded");
+    is(forwarded(), $good, "$what: forwarded");
     return if $expected eq '200';
 
     my $r = $t->deliver(scheme => 'github', secret => $SECRET, body => $BODY);
     is($r->status, 200, "$what, then a good one");
-    is(scalar($up->requests) - $before, $good + 1, 'which is forwarded');
+    is(forwarded(), 1, 'which is forwarded');
     return;
+}
+
+
+# how many came to the upstream since the last look
+
+sub forwarded {
+    my @got = $up->requests;
+
+    $up->forget;
+    push @dirty, map { "$_->{uri} $_->{body}" }
+        grep { $_->{body} ne $CLEAN || $_->{uri} =~ /smuggled/ } @got;
+    return scalar @got;
 }
 
 
