@@ -303,6 +303,14 @@ ngx_http_plum_gather(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     b = ctx->gathered;
 
     for (cl = in; cl; cl = cl->next) {
+
+        if (cl->buf->last == cl->buf->pos) {
+
+            /* the last one, which has no memory */
+
+            continue;
+        }
+
         b->last = ngx_cpymem(b->last, cl->buf->pos,
                              cl->buf->last - cl->buf->pos);
 
