@@ -427,6 +427,8 @@ key
     @idempotency "plum_idempotency" without "plum_idempotency_key"
 key plum_idempotency_key $http_a "";
     a part of the key is empty
+key plum_idempotency_key orders fixed;
+    the key has no variable: all deliveries would be copies of the first
 idempotency plum_idempotency other;
     unknown store "other"
 idempotency plum_idempotency off lease=1s;
