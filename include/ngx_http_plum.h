@@ -23,6 +23,8 @@
 
 #define NGX_HTTP_PLUM_CAPTURE_MAX    512     /* bytes of a captured value */
 
+#define NGX_HTTP_PLUM_STALE          3       /* variables of the raw body */
+
 #define NGX_HTTP_PLUM_ENFORCE        0
 #define NGX_HTTP_PLUM_OBSERVE        1
 
@@ -106,6 +108,7 @@ typedef struct {
     ngx_array_t                  stores;     /* ngx_plum_store_t * */
     ngx_array_t                  locations;  /* ngx_http_plum_location_t */
     ngx_http_plum_allowlist_t    all;        /* built in */
+    ngx_int_t                    stale[NGX_HTTP_PLUM_STALE];
 } ngx_http_plum_main_conf_t;
 
 
@@ -115,6 +118,7 @@ typedef struct {
     ngx_uint_t                   mode;
     ngx_http_plum_tls_t         *tls;
     size_t                       max_body;
+    off_t                        body_limit; /* with client_max_body_size */
     ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
     ngx_str_t                    allow;      /* name; empty: none */
     ngx_array_t                 *captures;   /* ngx_http_plum_capture_t */
@@ -140,7 +144,6 @@ typedef struct {
 typedef struct {
     ngx_http_plum_loc_conf_t    *plcf;
     ngx_http_core_srv_conf_t    *cscf;
-    ngx_http_core_loc_conf_t    *clcf;
 } ngx_http_plum_location_t;
 
 
@@ -174,7 +177,8 @@ typedef enum {
 
 typedef struct {
     ngx_http_request_t              *request;
-    const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by */
+    const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by,
+                                                NULL: rewritten out of them */
     ngx_uint_t                       stage;  /* index of the stage table */
 
     ngx_http_plum_verdict_e          verdict;
@@ -185,6 +189,7 @@ typedef struct {
     const ngx_plum_secret_t         *secret; /* that matched first */
     plum_credential_t               *credentials;    /* by signature */
 
+    ngx_buf_t                       *gathered;   /* of a body in chunks */
     ngx_str_t                        raw;    /* body as received */
     ngx_str_t                        clean;  /* body as forwarded */
     off_t                            received;
@@ -194,16 +199,21 @@ typedef struct {
 
     ngx_plum_claim_t                 claim;
     ngx_event_t                      timer;  /* wait for a copy, then renew */
-    ngx_msec_t                       deadline;   /* of the wait */
+    ngx_msec_t                       deadline;   /* of the wait, then when
+                                                    to renew */
     ngx_msec_t                       pause;      /* before the next look */
 
     ngx_http_handler_pt              content_handler;    /* wrapped */
+    ngx_uint_t                       attempts;   /* at upstreams, before it
+                                                    passed */
 
     ngx_http_plum_answer_e           answer;
     ngx_buf_t                       *kept;   /* collected body */
 
+    unsigned                         started:1;  /* walks the stages */
     unsigned                         passed:1;   /* through all stages */
     unsigned                         reading:1;  /* body is being read */
+    unsigned                         gather:1;   /* body comes in chunks */
     unsigned                         read:1;     /* body is complete */
     unsigned                         waiting:1;  /* for the store's reply */
     unsigned                         resumed:1;  /* comes back to its stage */
@@ -242,8 +252,9 @@ ngx_int_t ngx_http_plum_project(ngx_http_request_t *r,
 ngx_int_t ngx_http_plum_claim(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
-/* gate: the handler of the PRECONTENT phase */
+/* gate: the handlers of the REWRITE and the PRECONTENT phase */
 
+ngx_int_t ngx_http_plum_bind(ngx_http_request_t *r);
 ngx_int_t ngx_http_plum_handler(ngx_http_request_t *r);
 
 /*
@@ -267,7 +278,8 @@ ngx_http_plum_ctx_t *ngx_http_plum_create_ctx(ngx_http_request_t *r,
 
 /* body: the filter that counts, and the replacement of what is forwarded */
 
-ngx_int_t ngx_http_plum_body_init(void);
+ngx_int_t ngx_http_plum_body_init(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
 ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 

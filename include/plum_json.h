@@ -32,13 +32,9 @@
 const uint8_t *plum_json_string_rest(const uint8_t *p, const uint8_t *end,
     unsigned *escaped);
 
-/* an object or array, from its opening bracket on, at most room deep */
+/* white space and digits, byte by byte */
 
-const uint8_t *plum_json_container(const uint8_t *p, const uint8_t *end,
-    size_t room);
-
-/* digits, byte by byte */
-
+const uint8_t *plum_json_space_slow(const uint8_t *p);
 const uint8_t *plum_json_digits_slow(const uint8_t *p);
 
 /*
@@ -65,13 +61,7 @@ plum_json_load8(const uint8_t *p)
 static inline const uint8_t *
 plum_json_space(const uint8_t *p)
 {
-    while (*p <= ' '
-           && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-    {
-        p++;
-    }
-
-    return p;
+    return (*p > ' ') ? p : plum_json_space_slow(p);
 }
 
 

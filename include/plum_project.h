@@ -34,8 +34,9 @@
  * surrogates, no overlong forms), no byte order mark, at most
  * PLUM_JSON_DEPTH containers deep, and no name twice in one object where a
  * rule or a probe looks at that name (literal names, and every name of an
- * object whose members a "*" looks at; names inside a "**" value are not
- * looked at).  Lone surrogates in \u escapes are valid, as is \u0000.
+ * object whose members a "*" looks at; a "**" by itself looks at none inside
+ * of its value).  A rule looks whatever its events are, so that the verdict
+ * does not depend on where in the text the event type stands.  Lone surrogates in \u escapes are valid, as is \u0000.
  *
  * Time is linear in the length of the text; there is no recursion and no
  * allocation per member.
@@ -98,9 +99,11 @@ typedef struct {
     size_t               length;         /* bytes written to out */
     size_t               dropped;        /* object members that were left out
                                             (each once; what stood inside one
-                                            does not count again) */
+                                            or inside of a left-out element
+                                            does not count) */
     unsigned             listed:1;       /* 0: the event type is missing, is
-                                            no string, or matches no pattern
+                                            no string (or one with a lone
+                                            surrogate), or matches no pattern
                                             of any rule with events; always 1
                                             where no rule has events */
 } plum_projection_t;
@@ -148,7 +151,8 @@ int plum_plan_compile(plum_plan_t *plan, plum_error_t *err);
 size_t plum_plan_slots(const plum_plan_t *plan);
 
 /*
- * Checks a path's grammar alone; for errors at the line where it stands.
+ * Checks a path's grammar alone; for errors at the line where it stands.  A
+ * path of more than PLUM_JSON_DEPTH steps is an error too.
  */
 
 int plum_path_check(const plum_str_t *path, plum_error_t *err);

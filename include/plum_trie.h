@@ -65,6 +65,11 @@ typedef struct {
 } plum_node_t;
 
 
+/* the node of what no rule speaks of */
+
+extern const plum_node_t  plum_node_none;
+
+
 /* a literal name, in an open hash table; node is 0 in a free slot */
 
 typedef struct {
@@ -108,6 +113,33 @@ typedef struct {
 } plum_seen_t;
 
 
+/*
+ * A guess of a member's name: its bytes from quote to colon under a mask,
+ * and what plum_walk_name() would find.  next and inner are the guesses for
+ * the member after it and the first member of its value.  The first two
+ * guesses are never right: 0 is for what is not known, 1 is the root's.
+ */
+
+#define PLUM_GUESSES         258
+#define PLUM_GUESS_WORDS     3
+#define PLUM_GUESS_LENGTH    (PLUM_GUESS_WORDS * 8)
+#define PLUM_GUESS_ROOT      1
+#define PLUM_GUESS_FIRST     2
+
+typedef struct plum_guess_s  plum_guess_t;
+
+struct plum_guess_s {
+    uint64_t             text[PLUM_GUESS_WORDS];
+    uint64_t             mask[PLUM_GUESS_WORDS];
+    const plum_node_t   *parent;
+    const plum_node_t   *node;
+    uint64_t            *stamp;          /* NULL where nothing looks */
+    size_t               len;
+    plum_guess_t        *next;
+    plum_guess_t        *inner;
+};
+
+
 struct plum_scratch_s {
     uint64_t             serial;         /* of the last object */
     uint64_t            *stamps;         /* a trie node's last object */
@@ -117,6 +149,8 @@ struct plum_scratch_s {
     size_t               seen_used;      /* in this text */
     uint64_t             seen_since;     /* the text's first serial number */
     uint64_t             key[2];         /* of the hash: nobody can know it */
+
+    plum_guess_t         guesses[PLUM_GUESSES];
 };
 
 

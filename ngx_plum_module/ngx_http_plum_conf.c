@@ -392,7 +392,7 @@ ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_plum_loc_conf_t *plcf = conf;
 
     ngx_str_t                         *value;
-    ngx_uint_t                         i;
+    ngx_uint_t                         i, varies;
     ngx_http_complex_value_t          *cv;
     ngx_http_compile_complex_value_t   ccv;
 
@@ -407,6 +407,7 @@ ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     value = cf->args->elts;
+    varies = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -430,6 +431,15 @@ ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
+
+        varies |= (cv->lengths != NULL);
+    }
+
+    if (!varies) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the key has no variable: all deliveries would be "
+                           "copies of the first");
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;

@@ -20,6 +20,8 @@ static char *ngx_http_plum_finish_probes(ngx_conf_t *cf,
 static char *ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
 static void ngx_http_plum_finish_cleanup(void *data);
+static ngx_uint_t ngx_http_plum_reviewed(ngx_http_plum_location_t *location,
+    ngx_uint_t n);
 static void ngx_http_plum_review_signatures(ngx_conf_t *cf,
     ngx_http_plum_location_t *location);
 static void ngx_http_plum_review_listen(ngx_conf_t *cf,
@@ -367,6 +369,10 @@ ngx_http_plum_conf_review(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
 
     for (i = 0; i < pmcf->locations.nelts; i++) {
 
+        if (ngx_http_plum_reviewed(location, i)) {
+            continue;
+        }
+
         ngx_http_plum_review_signatures(cf, &location[i]);
 
         port = cmcf->ports ? cmcf->ports->elts : NULL;
@@ -391,6 +397,35 @@ ngx_http_plum_conf_review(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
 }
 
 
+/* "if" and "limit_except" blocks are locations too, with the same rules */
+
+static ngx_uint_t
+ngx_http_plum_reviewed(ngx_http_plum_location_t *location, ngx_uint_t n)
+{
+    ngx_uint_t                 i;
+    ngx_http_plum_loc_conf_t  *plcf, *own;
+
+    own = location[n].plcf;
+
+    for (i = 0; i < n; i++) {
+        plcf = location[i].plcf;
+
+        if (location[i].cscf == location[n].cscf
+            && plcf->where.file.data == own->where.file.data
+            && plcf->where.line == own->where.line
+            && plcf->signatures == own->signatures
+            && plcf->idempotency == own->idempotency
+            && plcf->tls == own->tls
+            && plcf->ack == own->ack)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 ngx_http_plum_review_signatures(ngx_conf_t *cf,
     ngx_http_plum_location_t *location)
@@ -400,14 +435,6 @@ ngx_http_plum_review_signatures(ngx_conf_t *cf,
     ngx_http_plum_signature_t  **signature;
 
     plcf = location->plcf;
-
-    if (location->clcf->client_max_body_size
-        && (size_t) location->clcf->client_max_body_size < plcf->max_body)
-    {
-        ngx_http_plum_warn(cf, location,
-                           "\"client_max_body_size\" is smaller than "
-                           "\"plum_max_body\", and refuses first");
-    }
 
     if (plcf->idempotency && plcf->idempotency->answer
         && plcf->ack != NGX_HTTP_PLUM_ACK_OFF)

@@ -369,13 +369,31 @@ ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
         clcf->client_body_buffer_size = plcf->max_body + 1;
     }
 
+    /*
+     * NGINX would refuse by client_max_body_size before the location's
+     * handlers are asked, and an error page could take the body elsewhere;
+     * so the gate takes that limit over
+     */
+
+    plcf->body_limit = (off_t) plcf->max_body;
+
+    if (plcf->mode == NGX_HTTP_PLUM_ENFORCE) {
+
+        if (clcf->client_max_body_size
+            && clcf->client_max_body_size < plcf->body_limit)
+        {
+            plcf->body_limit = clcf->client_max_body_size;
+        }
+
+        clcf->client_max_body_size = 0;
+    }
+
     location = ngx_array_push(&pmcf->locations);
     if (location == NULL) {
         return NGX_CONF_ERROR;
     }
 
     location->plcf = plcf;
-    location->clcf = clcf;
     location->cscf = ngx_http_conf_get_module_srv_conf(cf,
                                                        ngx_http_core_module);
 
@@ -405,7 +423,14 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_plum_handler;
 
-    if (ngx_http_plum_body_init() != NGX_OK
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_plum_bind;
+
+    if (ngx_http_plum_body_init(cf, pmcf) != NGX_OK
         || ngx_http_plum_answer_init() != NGX_OK)
     {
         return NGX_ERROR;

@@ -169,6 +169,11 @@ sub warned {
         'no signature has a timestamp and "plum_idempotency" is off: '
         . 'replays pass', %replayed)
         for qw(github api-key), 'svix tolerance=off', 'body-token path=id';
+    $warned->('replays, with a block', signature =>
+        'plum_signature github secret=key;', 'no signature has a timestamp '
+        . 'and "plum_idempotency" is off: replays pass', at => 'on',
+        parts => {idempotency => '', key => '', more =>
+        'if ($http_a) { set $b c; } limit_except POST { deny all; }'});
     $warned->("public, $_", listen => "listen $_;",
         '"plum_tls off" on a public listen', at => 'on',
         parts => {tls => 'plum_tls off;'})
@@ -208,8 +213,8 @@ sub silent {
     $silent->('strict TLS', listen => 'listen 127.0.0.1:%%PORT_0%% ssl; '
         . '%%TLS_SERVER%% ssl_protocols TLSv1.2 TLSv1.3;');
 
-    my ($status, $said) = run_command('nginx', '-T', '-q', '-p', $t->dir,
-        '-c', $t->path('config-test.conf'), '-e', $t->path('dump.log'));
+    my ($status, $said) = run_command(
+        $t->_argv($t->path('config-test.conf'), 'dump.log'), '-T', '-q');
     is($status, 0, 'the dump');
     like($said, qr/plum_secret key/, 'shows where the secret is');
     $heard .= $said;
@@ -422,6 +427,8 @@ key
     @idempotency "plum_idempotency" without "plum_idempotency_key"
 key plum_idempotency_key $http_a "";
     a part of the key is empty
+key plum_idempotency_key orders fixed;
+    the key has no variable: all deliveries would be copies of the first
 idempotency plum_idempotency other;
     unknown store "other"
 idempotency plum_idempotency off lease=1s;

@@ -3,13 +3,23 @@
  */
 
 #include <plum_json.h>
-#include <plum_project.h>
 
 
 static const uint8_t *plum_json_escape(const uint8_t *p, const uint8_t *end);
 static const uint8_t *plum_json_utf8(const uint8_t *p, const uint8_t *end);
 static unsigned plum_json_hex4(const uint8_t *p, unsigned *value);
 static size_t plum_json_put_utf8(uint8_t *out, unsigned code);
+
+
+const uint8_t *
+plum_json_space_slow(const uint8_t *p)
+{
+    while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') {
+        p++;
+    }
+
+    return p;
+}
 
 
 const uint8_t *
@@ -168,106 +178,6 @@ plum_json_utf8(const uint8_t *p, const uint8_t *end)
     } while (p < end && *p >= 0x80);
 
     return p;
-}
-
-
-/*
- * The state is the label: "member" and "value" stand at the first byte of
- * one, "next" after a value, "close" at a closing bracket.  closing holds
- * the bracket that each open container waits for.
- */
-
-const uint8_t *
-plum_json_container(const uint8_t *p, const uint8_t *end, size_t room)
-{
-    size_t    depth;
-    uint8_t   bracket, closing[PLUM_JSON_DEPTH];
-    unsigned  escaped;
-
-    depth = 0;
-
-open:
-
-    if (depth == room) {
-        return NULL;
-    }
-
-    bracket = (uint8_t) (*p + 2);
-    closing[depth++] = bracket;
-
-    p = plum_json_space(p + 1);
-
-    if (*p == bracket) {
-        goto close;
-    }
-
-    if (bracket == ']') {
-        goto value;
-    }
-
-member:
-
-    if (*p != '"') {
-        return NULL;
-    }
-
-    p = plum_json_string(p + 1, end, &escaped);
-    if (p == NULL) {
-        return NULL;
-    }
-
-    p = plum_json_space(p + 1);
-    if (*p != ':') {
-        return NULL;
-    }
-
-    p = plum_json_space(p + 1);
-
-value:
-
-    if (*p == '{' || *p == '[') {
-        goto open;
-    }
-
-    p = plum_json_scalar(p, end, &escaped);
-    if (p == NULL) {
-        return NULL;
-    }
-
-next:
-
-    p = plum_json_space(p);
-
-    if (*p == ',') {
-        p = plum_json_space(p + 1);
-
-        if (bracket == '}') {
-            goto member;
-        }
-
-        goto value;
-    }
-
-    if (*p != bracket) {
-        return NULL;
-    }
-
-close:
-
-    p++;
-    depth--;
-
-    if (depth == 0) {
-        return p;
-    }
-
-    if (p == end) {
-        return NULL;
-    }
-
-    bracket = closing[depth - 1];
-
-    goto next;
 }
 
 

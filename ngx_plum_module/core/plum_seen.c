@@ -33,6 +33,7 @@ static int plum_seen_grow(plum_scratch_t *scratch);
 plum_scratch_t *
 plum_scratch_create(const plum_plan_t *plan)
 {
+    size_t           i;
     plum_scratch_t  *scratch;
 
     if (plan->nodes == NULL) {
@@ -52,6 +53,11 @@ plum_scratch_create(const plum_plan_t *plan)
     {
         plum_scratch_destroy(scratch);
         return NULL;
+    }
+
+    for (i = 0; i < PLUM_GUESSES; i++) {
+        scratch->guesses[i].next = scratch->guesses;
+        scratch->guesses[i].inner = scratch->guesses;
     }
 
     return scratch;

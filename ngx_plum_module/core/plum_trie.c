@@ -209,15 +209,13 @@ plum_trie_kind(plum_build_t *b, uint32_t parent, plum_step_kind_t kind,
 static int
 plum_trie_names(plum_build_t *b, uint32_t parent, size_t n)
 {
-    size_t        i, next, distinct;
+    size_t        i, next, len, distinct;
     uint32_t      child;
     plum_node_t  *node;
 
     qsort(b->named, n, sizeof(plum_named_t), plum_trie_compare);
 
-    distinct = 1;
-
-    for (i = 1; i < n; i++) {
+    for (i = 1, distinct = 1; i < n; i++) {
         distinct += (plum_trie_compare(&b->named[i - 1], &b->named[i]) != 0);
     }
 
@@ -243,9 +241,8 @@ plum_trie_names(plum_build_t *b, uint32_t parent, size_t n)
 
         plum_trie_slot(b->plan, node, b->named[i].name, child);
 
-        node->lengths |= (uint64_t) 1
-                         << ((b->named[i].name->len < 63)
-                             ? b->named[i].name->len : 63);
+        len = b->named[i].name->len;
+        node->lengths |= (uint64_t) 1 << ((len < 63) ? len : 63);
     }
 
     return PLUM_OK;

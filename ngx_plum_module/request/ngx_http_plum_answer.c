@@ -12,10 +12,11 @@
  *
  *   PASS     untouched: observed, failed, or plum_ack off
  *   BARE     the header is replaced and sent at once, the body is read from
- *            the upstream and swallowed, so that its connection stays usable
- *   COLLECT  the header is held and the body collected, to be kept with the
- *            commit; then PASS (or BARE) with what was collected.  An answer
- *            that is larger than answer= is committed without being kept
+ *            the upstream and swallowed, so that its connection stays usable.
+ *            Any success is answered so, whatever status came with it
+ *   COLLECT  (plum_ack off) the header is held and the body collected, to be
+ *            kept with the commit; then PASS with what was collected.  An
+ *            answer larger than answer= is committed without being kept
  *
  * The claim is settled before the first byte goes to the sender.
  */
@@ -24,7 +25,9 @@
 static ngx_int_t ngx_http_plum_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_collect(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
-static void ngx_http_plum_bare(ngx_http_request_t *r,
+static ngx_int_t ngx_http_plum_no_success(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_uint_t status);
+static ngx_int_t ngx_http_plum_send_bare(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_plum_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -37,7 +40,7 @@ static void ngx_http_plum_keep(ngx_http_request_t *r,
 static ngx_int_t ngx_http_plum_send_collected(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_plum_send_kept(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_uint_t *sent);
+    ngx_http_plum_ctx_t *ctx);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -69,7 +72,7 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_plum_get_ctx(r);
 
-    if (ctx == NULL || !ctx->passed || ctx->answered) {
+    if (ctx == NULL || ctx->answered) {
         return ngx_http_next_header_filter(r);
     }
 
@@ -77,49 +80,70 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
     outcome = ngx_http_plum_judge(r, ctx);
 
-    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
-        || ctx->verdict == NGX_HTTP_PLUM_REFUSED)
-    {
+    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
         ngx_http_plum_settle(ctx, outcome, NULL);
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx->verdict == NGX_HTTP_PLUM_REFUSED) {
+        ngx_http_plum_settle(ctx, outcome, NULL);
+
+        return ngx_http_plum_no_success(r, ctx,
+                                        ctx->plcf->refuse[ctx->reason]);
+    }
+
+    if (!ctx->passed) {
+
+        /* a duplicate, a dropped event, or the answer of another module */
+
         return ngx_http_next_header_filter(r);
     }
 
     if (outcome == PLUM_OUTCOME_SUCCESS) {
 
-        if (ctx->held && ctx->plcf->idempotency->answer) {
+        if (ctx->held
+            && ctx->plcf->idempotency->answer
+            && ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF)
+        {
             return ngx_http_plum_collect(r, ctx);
         }
 
         ngx_http_plum_settle(ctx, outcome, NULL);
 
-        if (ctx->plcf->ack != NGX_HTTP_PLUM_ACK_OFF
-            && r->headers_out.status < NGX_HTTP_BAD_REQUEST)
-        {
-            ngx_http_plum_bare(r, ctx, ctx->plcf->ack);
-        }
-
-        return ngx_http_next_header_filter(r);
+        return (ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF)
+               ? ngx_http_next_header_filter(r)
+               : ngx_http_plum_send_bare(r, ctx, ctx->plcf->ack);
     }
 
     ngx_http_plum_settle(ctx, outcome, NULL);
 
-    if (r->headers_out.status < NGX_HTTP_SPECIAL_RESPONSE) {
+    return ngx_http_plum_no_success(r, ctx, NGX_HTTP_BAD_GATEWAY);
+}
 
-        /* an error page, say: the sender would never send the event again */
 
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "plum: status %ui would acknowledge a delivery that no "
-                      "upstream accepted, answering 502",
-                      r->headers_out.status);
+/*
+ * An error page, say, can make a success of what was none: the sender would
+ * never send the event again.
+ */
 
-        ngx_http_plum_bare(r, ctx, NGX_HTTP_BAD_GATEWAY);
-
-        /* as it was before an HTTP/0.9 answer, which has no header */
-
-        r->http_version = r->http_major * 1000 + r->http_minor;
+static ngx_int_t
+ngx_http_plum_no_success(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    if (r->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return ngx_http_next_header_filter(r);
     }
 
-    return ngx_http_next_header_filter(r);
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "plum: status %ui would acknowledge a delivery that no "
+                  "upstream accepted, answering %ui",
+                  r->headers_out.status, status);
+
+    /* as it was before an HTTP/0.9 answer, which has no header */
+
+    r->http_version = r->http_major * 1000 + r->http_minor;
+
+    return ngx_http_plum_send_bare(r, ctx, status);
 }
 
 
@@ -143,10 +167,14 @@ ngx_http_plum_collect(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 /* nothing of the upstream's header is left */
 
-static void
-ngx_http_plum_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+static ngx_int_t
+ngx_http_plum_send_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_uint_t status)
 {
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
+
     ngx_http_clean_header(r);
 
     r->headers_out.trailers.part.nelts = 0;
@@ -159,6 +187,26 @@ ngx_http_plum_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     r->allow_ranges = 0;
 
     ctx->answer = NGX_HTTP_PLUM_ANSWER_BARE;
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    /* the sender need not wait for the end of a body it will not see */
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->flush = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_next_body_filter(r, &out);
 }
 
 
@@ -307,12 +355,6 @@ ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     ctx->answer = NGX_HTTP_PLUM_ANSWER_PASS;
 
-    if (ctx->plcf->ack != NGX_HTTP_PLUM_ACK_OFF
-        && r->headers_out.status < NGX_HTTP_BAD_REQUEST)
-    {
-        ngx_http_plum_bare(r, ctx, ctx->plcf->ack);
-    }
-
     rc = ngx_http_next_header_filter(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
@@ -321,10 +363,6 @@ ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     out.buf = ctx->kept;
     out.next = in;
-
-    if (ctx->answer == NGX_HTTP_PLUM_ANSWER_BARE) {
-        return ngx_http_plum_swallow(r, &out);
-    }
 
     if (ngx_buf_size(ctx->kept) == 0) {
 
@@ -346,17 +384,15 @@ ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 ngx_int_t
 ngx_http_plum_send_duplicate(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  sent;
+    ngx_int_t  rc;
 
-    sent = 0;
-    rc = NGX_OK;
+    rc = NGX_DECLINED;
 
-    if (ctx->claim.answer.len) {
-        rc = ngx_http_plum_send_kept(r, ctx, &sent);
+    if (ctx->claim.answer.len && ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF) {
+        rc = ngx_http_plum_send_kept(r, ctx);
     }
 
-    if (!sent) {
+    if (rc == NGX_DECLINED) {
         r->headers_out.status = (ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF)
                                 ? NGX_HTTP_OK : ctx->plcf->ack;
         r->headers_out.content_length_n = 0;
@@ -373,49 +409,59 @@ ngx_http_plum_send_duplicate(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
+/* NGX_DECLINED: what was kept cannot be read, and nothing was sent */
+
 static ngx_int_t
-ngx_http_plum_send_kept(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_uint_t *sent)
+ngx_http_plum_send_kept(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    u_char                    *p;
-    ngx_int_t                  rc;
-    ngx_str_t                  type;
-    plum_str_t                 text;
-    plum_answer_t              answer;
-    ngx_http_complex_value_t   cv;
+    u_char         *p;
+    ngx_int_t       rc;
+    ngx_buf_t      *b;
+    plum_str_t      text;
+    ngx_chain_t     out;
+    plum_answer_t   answer;
 
     text.data = ctx->claim.answer.data;
     text.len = ctx->claim.answer.len;
 
     if (plum_answer_decode(&text, &answer) != PLUM_OK) {
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
-    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
-
+    b = ngx_calloc_buf(r->pool);
     p = ngx_pnalloc(r->pool, answer.type.len + answer.body.len + 1);
 
-    if (p) {
-        type.data = p;
-        type.len = answer.type.len;
+    if (b == NULL || p == NULL) {
+        plum_answer_free(&answer);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = answer.status;
+    r->headers_out.content_length_n = (off_t) answer.body.len;
+
+    if (answer.type.len) {
+        r->headers_out.content_type.data = p;
+        r->headers_out.content_type.len = answer.type.len;
+        r->headers_out.content_type_len = answer.type.len;
 
         p = ngx_cpymem(p, answer.type.data, answer.type.len);
-
-        cv.value.data = p;
-        cv.value.len = answer.body.len;
-
-        ngx_memcpy(p, answer.body.data, answer.body.len);
-
-        *sent = 1;
-        rc = ngx_http_send_response(r, answer.status,
-                                    type.len ? &type : NULL, &cv);
-
-    } else {
-        *sent = 1;
-        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    b->pos = p;
+    b->last = ngx_cpymem(p, answer.body.data, answer.body.len);
+    b->memory = (answer.body.len != 0);
+    b->last_buf = 1;
 
     plum_answer_free(&answer);
 
-    return rc;
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
 }

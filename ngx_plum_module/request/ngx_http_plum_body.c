@@ -14,21 +14,41 @@ static ngx_int_t ngx_http_plum_copy_body(ngx_http_request_t *r, ngx_str_t *raw,
     off_t size);
 static ngx_int_t ngx_http_plum_request_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_plum_gather(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_plum_gather_room(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, size_t size);
+static void ngx_http_plum_forget_variables(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_replace_headers(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_key_header(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 
 static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
 
 
-/* gone before the upstream sees the request: they spoke of the old body */
+/*
+ * gone before the upstream sees the request: they spoke of the old body, or,
+ * "upgrade", would let bytes follow that nobody has judged
+ */
 
 static const plum_str_t  ngx_http_plum_stale_headers[] = {
     PLUM_STR("transfer-encoding"),
+    PLUM_STR("upgrade"),
     PLUM_STR("digest"),
     PLUM_STR("content-md5"),
     PLUM_STR("content-digest"),
     PLUM_STR("repr-digest")
+};
+
+
+/* may have been looked at, and cached, while the body was the raw one */
+
+static ngx_str_t  ngx_http_plum_stale_variables[NGX_HTTP_PLUM_STALE] = {
+    ngx_string("content_length"),
+    ngx_string("request_body"),
+    ngx_string("request_body_file")
 };
 
 
@@ -42,6 +62,7 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     ctx->reading = 1;
+    ctx->gather = (r->headers_in.chunked && r->request_body == NULL);
 
     /* the raw body is never written to a file, whatever the location says */
 
@@ -135,7 +156,7 @@ ngx_http_plum_collect_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     ctx->received = size;
 
-    if (size > (off_t) ctx->plcf->max_body) {
+    if (size > ctx->plcf->body_limit) {
         ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
         return NGX_DECLINED;
     }
@@ -214,7 +235,7 @@ ngx_http_plum_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         ctx->received += ngx_buf_size(cl->buf);
     }
 
-    if (ctx->received > (off_t) ctx->plcf->max_body
+    if (ctx->received > ctx->plcf->body_limit
         && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE)
     {
         ctx->verdict = NGX_HTTP_PLUM_REFUSED;
@@ -222,16 +243,144 @@ ngx_http_plum_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
         ngx_http_plum_log_refusal(r, ctx->plcf, ctx->reason, NULL);
 
+        /* what is left of the body must not be taken for a request */
+
+        r->keepalive = 0;
+        r->lingering_close = 1;
+
         return ctx->plcf->refuse[ctx->reason];
     }
 
-    return ngx_http_next_request_body_filter(r, in);
+    return ctx->gather ? ngx_http_plum_gather(r, ctx, in)
+                       : ngx_http_next_request_body_filter(r, in);
+}
+
+
+/*
+ * NGINX would keep the framing of chunks in the buffer along with what they
+ * hold, and write all to a file once it is full.
+ */
+
+static ngx_int_t
+ngx_http_plum_gather(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    size_t        size;
+    ngx_buf_t    *b;
+    ngx_uint_t    last;
+    ngx_chain_t  *cl, out;
+
+    size = 0;
+    last = 0;
+
+    for (cl = in; cl; cl = cl->next) {
+        size += cl->buf->last - cl->buf->pos;
+        last |= cl->buf->last_buf;
+    }
+
+    if (ctx->received > ctx->plcf->body_limit) {
+
+        /* observed only, and to be forwarded as it comes */
+
+        ctx->gather = 0;
+
+        b = ctx->gathered;
+
+        if (b == NULL || b->last == b->pos) {
+            return ngx_http_next_request_body_filter(r, in);
+        }
+
+        out.buf = b;
+        out.next = in;
+
+        return ngx_http_next_request_body_filter(r, &out);
+    }
+
+    if (ngx_http_plum_gather_room(r, ctx, size) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b = ctx->gathered;
+
+    for (cl = in; cl; cl = cl->next) {
+
+        if (cl->buf->last == cl->buf->pos) {
+
+            /* the last one, which has no memory */
+
+            continue;
+        }
+
+        b->last = ngx_cpymem(b->last, cl->buf->pos,
+                             cl->buf->last - cl->buf->pos);
+
+        /* consumed, so that the buffer is used again */
+
+        cl->buf->pos = cl->buf->last;
+    }
+
+    if (!last) {
+        return ngx_http_next_request_body_filter(r, NULL);
+    }
+
+    b->last_buf = 1;
+    b->temporary = (b->last != b->pos);
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_next_request_body_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_http_plum_gather_room(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    size_t size)
+{
+    size_t      room, held;
+    ngx_buf_t  *b, *old;
+
+    old = ctx->gathered;
+
+    if (old && size <= (size_t) (old->end - old->last)) {
+        return NGX_OK;
+    }
+
+    /* by doubling, up to what is allowed: the caller has checked that */
+
+    held = old ? (size_t) (old->last - old->start) : 0;
+    room = ngx_max(2 * held, ngx_max(held + size, ngx_pagesize));
+    room = ngx_min(room, (size_t) ctx->plcf->body_limit);
+
+    b = ngx_create_temp_buf(r->pool, ngx_max(room, 1));
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (old) {
+        b->last = ngx_cpymem(b->last, old->start, held);
+        (void) ngx_pfree(r->pool, old->start);
+    }
+
+    ctx->gathered = b;
+
+    return NGX_OK;
 }
 
 
 ngx_int_t
-ngx_http_plum_body_init(void)
+ngx_http_plum_body_init(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
 {
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_PLUM_STALE; i++) {
+        pmcf->stale[i] = ngx_http_get_variable_index(cf,
+                                          &ngx_http_plum_stale_variables[i]);
+        if (pmcf->stale[i] == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_plum_request_body_filter;
 
@@ -286,7 +435,26 @@ ngx_http_plum_replace_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
                                    ngx_sprintf(p, "%uz", ctx->clean.len) - p;
     }
 
+    ngx_http_plum_forget_variables(r);
+
     return ngx_http_plum_replace_headers(r, ctx);
+}
+
+
+static void
+ngx_http_plum_forget_variables(ngx_http_request_t *r)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_value_t  *v;
+    ngx_http_plum_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_plum_module);
+
+    for (i = 0; i < NGX_HTTP_PLUM_STALE; i++) {
+        v = &r->variables[pmcf->stale[i]];
+        v->valid = 0;
+        v->not_found = 0;
+    }
 }
 
 
@@ -318,6 +486,37 @@ ngx_http_plum_replace_headers(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
             return NGX_ERROR;
         }
     }
+
+    return ctx->key.len ? ngx_http_plum_key_header(r, ctx) : NGX_OK;
+}
+
+
+/*
+ * A consumer that meets a copy all the same, after an outcome in doubt, can
+ * tell by the key; what a sender calls so is not it.
+ */
+
+static ngx_int_t
+ngx_http_plum_key_header(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_table_elt_t   *h;
+    const plum_str_t   name = PLUM_STR("idempotency-key");
+
+    if (ngx_http_plum_remove_header(r, &name) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    ngx_str_set(&h->key, "Idempotency-Key");
+    h->lowcase_key = (u_char *) name.data;
+    h->hash = ngx_hash_key(h->lowcase_key, name.len);
+    h->value = ctx->key;
 
     return NGX_OK;
 }

@@ -25,13 +25,19 @@ ngx_int_t
 ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     size_t                        matched;
-    ngx_uint_t                    i;
+    ngx_uint_t                    i, n;
     plum_credential_rc_t          rc;
     ngx_http_plum_signature_t   **signature, *s;
 
     signature = ctx->plcf->signatures->elts;
+    n = ctx->plcf->signatures->nelts;
 
-    for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
+    ctx->credentials = ngx_palloc(r->pool, n * sizeof(plum_credential_t));
+    if (ctx->credentials == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
 
         s = signature[i];
 

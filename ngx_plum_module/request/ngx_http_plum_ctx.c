@@ -31,14 +31,17 @@ ngx_http_plum_get_ctx(ngx_http_request_t *r)
      */
 
     for (cln = r->pool->cleanup; cln; cln = cln->next) {
+
         if (cln->handler == ngx_http_plum_free_ctx) {
             ctx = cln->data;
-            ngx_http_set_ctx(r, ctx, ngx_http_plum_module);
-            break;
+
+            if (ctx->plcf) {
+                return ctx;
+            }
         }
     }
 
-    return ctx;
+    return NULL;
 }
 
 
@@ -46,12 +49,9 @@ ngx_http_plum_ctx_t *
 ngx_http_plum_create_ctx(ngx_http_request_t *r,
     const ngx_http_plum_loc_conf_t *plcf)
 {
-    ngx_uint_t            n;
     ngx_http_cleanup_t   *cln;
     ngx_pool_cleanup_t   *pcln;
     ngx_http_plum_ctx_t  *ctx;
-
-    n = plcf->signatures->nelts;
 
     pcln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_plum_ctx_t));
     if (pcln == NULL) {
@@ -63,11 +63,6 @@ ngx_http_plum_create_ctx(ngx_http_request_t *r,
 
     ctx->request = r;
     ctx->plcf = plcf;
-
-    ctx->credentials = ngx_palloc(r->pool, n * sizeof(plum_credential_t));
-    if (ctx->credentials == NULL) {
-        return NULL;
-    }
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
@@ -111,16 +106,6 @@ ngx_http_plum_finish_request(void *data)
 
     if (ctx->timer.timer_set) {
         ngx_del_timer(&ctx->timer);
-    }
-
-    if (!ctx->read
-        && ctx->verdict == NGX_HTTP_PLUM_UNJUDGED
-        && r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
-    {
-        /* client_max_body_size was the lower limit */
-
-        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
-        ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
     }
 }
 

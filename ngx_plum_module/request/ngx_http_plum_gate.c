@@ -8,14 +8,18 @@
 
 
 /*
- * The gate: walks the stages in the PRECONTENT phase.
+ * The gate: binds a request to the rules of its location in the REWRITE
+ * phase, and walks the stages in the PRECONTENT phase.
  *
- *   start ----> walking --all stages NGX_OK--> passed --> content, settle
- *                | ^  |
- *                | |  +--NGX_DECLINED, NGX_DONE, errors--> answered
- *     NGX_AGAIN  v |  resumed
- *               waiting
+ *   bound ----> walking --all stages NGX_OK--> passed --> content, settle
+ *     |          | ^  |
+ *     |          | |  +--NGX_DECLINED, NGX_DONE, errors--> answered
+ *     |          v |  resumed
+ *     |         waiting (NGX_AGAIN)
+ *     +--refused by another module before the gate--> answered
  *
+ * bound     NGINX owns it.  "rewrite ... last" moves it to another location:
+ *           then that one's rules count, or none
  * walking   this handler owns the request
  * waiting   the stage at ctx->stage owns it: the body reader (with events of
  *           the connection), or a timer or a store (then a hang-up of the
@@ -24,9 +28,10 @@
  *           all that must be undone hangs on the cleanup of the ctx
  * passed    the content handler owns it; a redirect that comes back here
  *           finds ctx->passed and is neither judged nor claimed again
- * answered  NGINX owns it: the handler has returned a status.  An error page
- *           may be a file or a "return", never another content handler: the
- *           body was not found fit to be forwarded
+ * answered  NGINX owns it: a handler has returned a status.  An error page
+ *           may be a file or a "return", never another content handler, and
+ *           may not have any in its parts (SSI, mirror): the body was not
+ *           found fit to be forwarded
  *
  * Who resumes a waiting request sets ctx->resumed, so that it cannot be
  * taken for a redirect that comes in while it waits.
@@ -46,6 +51,8 @@ static ngx_int_t ngx_http_plum_walk(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_pass(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_subrequest(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_again(ngx_http_request_t *r,
@@ -70,16 +77,89 @@ static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
 
 
 ngx_int_t
-ngx_http_plum_handler(ngx_http_request_t *r)
+ngx_http_plum_bind(ngx_http_request_t *r)
 {
     ngx_http_plum_ctx_t             *ctx;
+    const ngx_http_plum_loc_conf_t  *plcf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_plum_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
+
+    if (ctx) {
+
+        /* not wiped, so this is a rewrite: only bound, as phases go on */
+
+        ctx->plcf = plcf->enable ? plcf : NULL;
+
+        if (!plcf->enable) {
+            ngx_http_set_ctx(r, NULL, ngx_http_plum_module);
+        }
+
+        return NGX_DECLINED;
+    }
+
+    if (plcf->enable
+        && ngx_http_plum_get_ctx(r) == NULL
+        && ngx_http_plum_create_ctx(r, plcf) == NULL)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_plum_handler(ngx_http_request_t *r)
+{
+    ngx_http_plum_ctx_t             *ctx, *own;
     const ngx_http_plum_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_plum_module);
 
     if (r != r->main) {
+        return ngx_http_plum_subrequest(r, plcf);
+    }
 
-        if (!plcf->enable || plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
+    own = ngx_http_get_module_ctx(r, ngx_http_plum_module);
+    ctx = own ? own : ngx_http_plum_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_plum_module);
+
+    if (ctx->passed) {
+        return ngx_http_plum_again(r, ctx, plcf);
+    }
+
+    if (ctx->resumed || (own && !ctx->started)) {
+        ctx->started = 1;
+        ctx->resumed = 0;
+
+        return ngx_http_plum_walk(r, ctx);
+    }
+
+    return ngx_http_plum_error_page(r, ctx, plcf);
+}
+
+
+/* mirror, auth_request, SSI: of a request judged here, or of any other */
+
+static ngx_int_t
+ngx_http_plum_subrequest(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_http_plum_ctx_t  *ctx;
+
+    if (plcf->enable) {
+
+        if (plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
             return NGX_DECLINED;
         }
 
@@ -90,28 +170,23 @@ ngx_http_plum_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_plum_get_ctx(r);
 
-    if (ctx == NULL) {
-
-        if (!plcf->enable) {
-            return NGX_DECLINED;
-        }
-
-        ctx = ngx_http_plum_create_ctx(r, plcf);
-
-        return ctx ? ngx_http_plum_walk(r, ctx)
-                   : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ctx == NULL
+        || ctx->passed
+        || !ctx->started
+        || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
+        || r->content_handler == NULL
+        || r->request_body == NULL
+        || r->request_body->bufs == NULL)
+    {
+        return NGX_DECLINED;
     }
 
-    if (ctx->passed) {
-        return ngx_http_plum_again(r, ctx, plcf);
-    }
+    /* the body is that of the main request */
 
-    if (ctx->resumed) {
-        ctx->resumed = 0;
-        return ngx_http_plum_walk(r, ctx);
-    }
+    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
+                              "part of the error page of a refused request");
 
-    return ngx_http_plum_error_page(r, ctx, plcf);
+    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
 }
 
 
@@ -121,12 +196,23 @@ static ngx_int_t
 ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     const ngx_http_plum_loc_conf_t *plcf)
 {
-    if (!plcf->enable && r->content_handler == NULL) {
+    /* also if another module refused it: what the page asks for is watched */
+
+    ctx->started = 1;
+
+    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
+        || (!plcf->enable && r->content_handler == NULL))
+    {
         return NGX_DECLINED;
     }
 
     ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
                               "error page of a refused request");
+
+    if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED) {
+        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
+        ctx->reason = PLUM_REASON_SUBREQUEST;
+    }
 
     return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
 }
@@ -182,6 +268,7 @@ ngx_http_plum_pass(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     ctx->passed = 1;
+    ctx->attempts = r->upstream_states ? r->upstream_states->nelts : 0;
 
     if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED) {
         ctx->verdict = NGX_HTTP_PLUM_ACCEPTED;

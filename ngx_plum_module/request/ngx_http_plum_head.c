@@ -31,7 +31,7 @@ ngx_http_plum_head(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (r->headers_in.content_length_n > (off_t) ctx->plcf->max_body) {
+    if (r->headers_in.content_length_n > ctx->plcf->body_limit) {
         ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
         return NGX_DECLINED;
     }

@@ -62,6 +62,10 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     rc = ngx_http_plum_project_credentials(r, ctx);
     if (rc != NGX_OK) {
+
+        /* captures of a body that nobody vouches for stay empty */
+
+        ctx->probes = NULL;
         return rc;
     }
 

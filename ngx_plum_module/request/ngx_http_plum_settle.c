@@ -12,7 +12,8 @@
  *
  *   (claim stage) --hold--> held --settle--> settled
  *
- * held      the record is ours and is renewed by the timer
+ * held      the record is ours, and is renewed by the timer at a third of its
+ *           lease
  * settled   commit or release has been handed to the store, which sees it
  *           through; or the record was left to its lease (in_doubt=hold)
  *
@@ -23,7 +24,11 @@
  */
 
 
-static void ngx_http_plum_renew(ngx_event_t *ev);
+#define NGX_HTTP_PLUM_TICK       1000    /* ms, at most, between two looks */
+
+
+static void ngx_http_plum_tick(ngx_event_t *ev);
+static ngx_uint_t ngx_http_plum_cut_off(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_content_handler(ngx_http_request_t *r);
 
 
@@ -35,28 +40,76 @@ static const plum_success_t  ngx_http_plum_success = { 1, { 0 }, 0 };
 void
 ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
+    ngx_msec_t  pause;
+
     ctx->held = 1;
 
-    ctx->timer.handler = ngx_http_plum_renew;
+    ctx->timer.handler = ngx_http_plum_tick;
     ctx->timer.data = ctx;
     ctx->timer.log = r->connection->log;
 
-    ngx_add_timer(&ctx->timer, ngx_max(ctx->claim.lease / 3, 1));
+    pause = ngx_max(ctx->claim.lease / 3, 1);
+    ctx->deadline = ngx_current_msec + pause;
+
+    ngx_add_timer(&ctx->timer, ngx_min(pause, NGX_HTTP_PLUM_TICK));
 }
 
 
 static void
-ngx_http_plum_renew(ngx_event_t *ev)
+ngx_http_plum_tick(ngx_event_t *ev)
 {
+    ngx_msec_int_t        left;
     ngx_plum_store_t     *store;
     ngx_http_plum_ctx_t  *ctx;
 
     ctx = ev->data;
-    store = ctx->plcf->idempotency->store;
 
-    (void) store->ops->renew(store, &ctx->claim);
+    if (ngx_http_plum_cut_off(ctx->request)) {
+        return;
+    }
 
-    ngx_add_timer(ev, ngx_max(ctx->claim.lease / 3, 1));
+    left = (ngx_msec_int_t) (ctx->deadline - ngx_current_msec);
+
+    if (left <= 0) {
+        store = ctx->plcf->idempotency->store;
+
+        (void) store->ops->renew(store, &ctx->claim);
+
+        left = ngx_max(ctx->claim.lease / 3, 1);
+        ctx->deadline = ngx_current_msec + left;
+    }
+
+    ngx_add_timer(ev, ngx_min(left, NGX_HTTP_PLUM_TICK));
+}
+
+
+/*
+ * worker_shutdown_timeout has run out.  It closes the sender's connection,
+ * but over HTTP/2 that is no more than a sender that hangs up, and that does
+ * not end a forward.  The upstream's connection bears its mark, too.
+ */
+
+static ngx_uint_t
+ngx_http_plum_cut_off(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
+    if (!ngx_exiting
+        || r->upstream == NULL
+        || r->upstream->peer.connection == NULL
+        || !r->upstream->peer.connection->close)
+    {
+        return 0;
+    }
+
+    /* what the shutdown does to connections: the request is terminated */
+
+    c = r->connection;
+    c->close = 1;
+
+    ngx_post_event(c->read, &ngx_posted_events);
+
+    return 1;
 }
 
 
@@ -112,10 +165,11 @@ ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
 
 
 /*
- * What became of the delivery: by the attempts at upstreams, or, where the
- * content handler is none, by its own status.  What does not start with a
- * status line is a "200" to proxy_pass, which then sets the version to 0.9;
- * to us it is no answer.
+ * What became of the delivery: by the attempts at upstreams since it passed,
+ * or, where the content handler asked none, by its own status, unless that is
+ * the one of an error page.  What does not start with a status line is a
+ * "200" to proxy_pass, which then sets the version to 0.9; to us it is no
+ * answer.
  */
 
 plum_outcome_t
@@ -129,7 +183,7 @@ ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     success = ctx->plcf->idempotency ? &ctx->plcf->idempotency->success
                                      : &ngx_http_plum_success;
 
-    n = r->upstream_states ? r->upstream_states->nelts : 0;
+    n = r->upstream_states ? r->upstream_states->nelts - ctx->attempts : 0;
 
     attempt = ngx_pcalloc(r->pool, (n + 1) * sizeof(plum_attempt_t));
     if (attempt == NULL) {
@@ -141,12 +195,15 @@ ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (n == 0) {
         attempt->status = r->headers_out.status;
-        attempt->answered = attempt->status && !r->cached;
+        attempt->answered = (attempt->status
+                             && r->upstream == NULL
+                             && !r->error_page);
 
         return plum_attempts_judge(attempt, 1, success);
     }
 
     state = r->upstream_states->elts;
+    state += ctx->attempts;
 
     for (i = 0; i < n; i++) {
 

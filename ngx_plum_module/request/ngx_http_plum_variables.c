@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_plum_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_plum_capture_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_plum_capture_value(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, unsigned slot, ngx_str_t *value);
 static void ngx_http_plum_set_variable(ngx_http_variable_value_t *v,
     ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_verdict(ngx_http_request_t *r,
@@ -188,9 +190,10 @@ ngx_http_plum_capture_variable(ngx_http_request_t *r,
         for (i = 0; i < ctx->plcf->captures->nelts; i++) {
 
             if (capture[i].index == (ngx_int_t) data
-                && ngx_http_plum_probe(r, ctx, ctx->plcf->capture_slots[i],
-                                       &value)
-                   == NGX_ERROR)
+                && ngx_http_plum_capture_value(r, ctx,
+                                               ctx->plcf->capture_slots[i],
+                                               &value)
+                   != NGX_OK)
             {
                 return NGX_ERROR;
             }
@@ -198,6 +201,35 @@ ngx_http_plum_capture_variable(ngx_http_request_t *r,
     }
 
     ngx_http_plum_set_variable(v, &value);
+
+    return NGX_OK;
+}
+
+
+/*
+ * The variable may stand in a header for the upstream, where NGINX escapes
+ * nothing: what would end the header there is as good as no value.
+ */
+
+static ngx_int_t
+ngx_http_plum_capture_value(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    unsigned slot, ngx_str_t *value)
+{
+    size_t  i;
+
+    if (ngx_http_plum_probe(r, ctx, slot, value) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < value->len; i++) {
+
+        if (value->data[i] == CR || value->data[i] == LF
+            || value->data[i] == '\0')
+        {
+            ngx_str_null(value);
+            break;
+        }
+    }
 
     return NGX_OK;
 }
@@ -257,8 +289,7 @@ ngx_http_plum_get_event_type(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         return NGX_OK;
     }
 
-    return ngx_http_plum_probe(r, ctx, ctx->plcf->event_slot, value)
-           == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    return ngx_http_plum_capture_value(r, ctx, ctx->plcf->event_slot, value);
 }
 
 

@@ -555,10 +555,10 @@ sub parallel {
 }
 
 
-# one signed delivery: scheme and its parameters, secret, id, ts, body; sign
-# => [{...}, ...] for several schemes; client for a connection to reuse; the
-# rest as in request().  headers override what the signature brings; an undef
-# value removes
+# one signed delivery: scheme and its parameters, secret, id, ts, extra (see
+# Plum::Sign), body; sign => [{...}, ...] for several schemes; client for a
+# connection to reuse; the rest as in request().  headers override what the
+# signature brings; an undef value removes
 
 sub deliver {
     my ($self, %opt) = @_;
@@ -576,7 +576,7 @@ sub signed {
 
     my $sets = delete $opt{sign} || [{map { $_ => delete $opt{$_} }
         grep { exists $opt{$_} } Plum::Sign::parameters(), qw(secret)}];
-    my %facts = (id => delete $opt{id}, ts => delete $opt{ts});
+    my %facts = map { $_ => delete $opt{$_} } qw(id ts extra);
     $facts{id} = _message_id() if !defined $facts{id};
     $facts{ts} = int time() if !defined $facts{ts};
     $opt{body} = '{}' if !defined $opt{body};

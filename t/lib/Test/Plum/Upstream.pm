@@ -12,6 +12,7 @@ package Test::Plum::Upstream;
 #
 # What an answer may say:
 #   status 200, reason, headers [[name, value], ...], body
+#   repeat    sends the body so many times over: large ones are slow to tell
 #   delay     seconds before it answers; others are served meanwhile
 #   gate      a name: answers once $up->open_gate(name) was called
 #   action    answer (default)
@@ -483,7 +484,7 @@ sub _answer {
     return _close($s, $c) if $action eq 'close';
     return _close($s, $c, 1) if $action eq 'reset';
 
-    my $body = defined $answer->{body} ? $answer->{body} : '';
+    my $body = _body($answer);
     my $text = $action eq 'raw' ? $answer->{raw} : _head($answer, $c);
     my $half = $action =~ /\Ahalf/;
     $text .= $half ? substr $body, 0, length($body) / 2 : $body
@@ -499,6 +500,14 @@ sub _answer {
 }
 
 
+sub _body {
+    my ($answer) = @_;
+
+    my $body = defined $answer->{body} ? $answer->{body} : '';
+    return $body x ($answer->{repeat} || 1);
+}
+
+
 sub _head {
     my ($answer, $c) = @_;
 
@@ -506,9 +515,8 @@ sub _head {
     my $reason = defined $answer->{reason} ? $answer->{reason} : 'Answer';
     my @headers = @{$answer->{headers} || []};
     my %has = map { lc $_->[0] => 1 } @headers;
-    my $length = defined $answer->{body} ? length $answer->{body} : 0;
 
-    push @headers, ['Content-Length', $length]
+    push @headers, ['Content-Length', length _body($answer)]
         if !$has{'content-length'} && !$has{'transfer-encoding'}
             && $status != 204 && $status != 304;
     push @headers, ['Connection', 'close']

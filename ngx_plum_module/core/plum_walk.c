@@ -1,0 +1,349 @@
+/*
+ * The projector's walk; see plum_walk.h.
+ */
+
+#include <plum_walk.h>
+
+
+static unsigned plum_walk_scalar(plum_walk_t *w, const plum_node_t *node,
+    const uint8_t *from, const uint8_t *to, unsigned escaped);
+static const uint8_t *plum_walk_container(plum_walk_t *w, const uint8_t *p,
+    const plum_node_t *node);
+static const uint8_t *plum_walk_push(plum_walk_t *w, const uint8_t *p,
+    const plum_node_t *node, plum_mode_t mode);
+static const uint8_t *plum_walk_close(plum_walk_t *w, const uint8_t *p);
+
+
+static inline unsigned
+plum_walk_wants(plum_walk_t *w, uint64_t leaves)
+{
+    if ((leaves & w->mask) == 0) {
+        return 0;
+    }
+
+    if ((leaves & w->sure) == 0) {
+        w->unsure = 1;
+    }
+
+    return 1;
+}
+
+
+/*
+ * What is written is a part of what was read, in its order, so out is never
+ * ahead of the input: where 32 bytes of it are left, so are 32 of out.
+ */
+
+static inline uint8_t *
+plum_walk_copy(uint8_t *out, const uint8_t *from, const uint8_t *to,
+    const uint8_t *end)
+{
+    size_t  n;
+
+    n = (size_t) (to - from);
+
+    if (n <= 32 && end - from >= 32) {
+        memcpy(out, from, 16);
+        memcpy(out + 16, from + 16, 16);
+
+    } else {
+        memcpy(out, from, n);
+    }
+
+    return out + n;
+}
+
+
+/* writes the member or element at hand, with these bytes as its value */
+
+static inline void
+plum_walk_write(plum_walk_t *w, const uint8_t *from, const uint8_t *to)
+{
+    uint8_t  *out;
+
+    out = w->out;
+
+    if (w->top->more) {
+        *out++ = ',';
+    }
+
+    w->top->more = 1;
+
+    if (w->top->closing == '}') {
+
+        if (w->name_end + 1 == from) {
+            from = w->name;
+
+        } else {
+            out = plum_walk_copy(out, w->name, w->name_end, w->end);
+            *out++ = ':';
+        }
+    }
+
+    w->out = plum_walk_copy(out, from, to, w->end);
+}
+
+
+static inline const uint8_t *
+plum_walk_guessed(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
+    const uint8_t *end, const plum_node_t **node)
+{
+    uint64_t       wrong;
+    plum_guess_t  *guess;
+
+    if (end - p < PLUM_GUESS_LENGTH) {
+        return plum_walk_name(w, p, node);
+    }
+
+    guess = *top->guess;
+
+    wrong = (uintptr_t) guess->parent ^ (uintptr_t) top->node;
+    wrong |= (plum_json_load8(p) ^ guess->text[0]) & guess->mask[0];
+    wrong |= (plum_json_load8(p + 8) ^ guess->text[1]) & guess->mask[1];
+    wrong |= (plum_json_load8(p + 16) ^ guess->text[2]) & guess->mask[2];
+
+    if (wrong) {
+        return plum_walk_name(w, p, node);
+    }
+
+    if (guess->stamp != NULL) {
+
+        if (*guess->stamp == top->serial) {
+            return NULL;
+        }
+
+        *guess->stamp = top->serial;
+    }
+
+    w->name = p;
+    p += guess->len;
+    w->name_end = p - 1;
+    w->inner = &guess->inner;
+
+    top->guess = &guess->next;
+    *node = guess->node;
+
+    return plum_json_space(p);
+}
+
+
+const uint8_t *
+plum_walk(plum_walk_t *w)
+{
+    size_t              dropped;
+    unsigned            escaped;
+    plum_mode_t         mode;
+    plum_frame_t       *top;
+    const uint8_t      *p, *from, *end;
+    const plum_node_t  *node;
+
+    dropped = 0;
+    p = w->start;
+    end = w->end;
+    node = w->plan->nodes;
+
+    if (*p != '{' && *p != '[') {
+        return NULL;
+    }
+
+    mode = plum_walk_wants(w, node->whole) ? PLUM_WHOLE : PLUM_KEEP;
+
+    if (mode == PLUM_WHOLE) {
+        w->whole = p;
+        w->whole_depth = 1;
+
+    } else {
+        *w->out++ = *p;
+    }
+
+    w->inner = &w->scratch->guesses[PLUM_GUESS_ROOT].inner;
+
+    p = plum_walk_push(w, p, node, mode);
+
+opened:
+
+    if (p == NULL) {
+        return NULL;
+    }
+
+    top = w->top;
+
+    if (*p == top->closing) {
+        goto after;
+    }
+
+turn:
+
+    if (top->closing == '}') {
+        p = plum_walk_guessed(w, top, p, end, &node);
+        if (p == NULL) {
+            return NULL;
+        }
+
+    } else {
+        node = top->element;
+        w->inner = top->guess;
+    }
+
+    if (*p == '{' || *p == '[') {
+        p = plum_walk_container(w, p, node);
+        goto opened;
+    }
+
+    from = p;
+    escaped = 0;
+
+    p = plum_json_scalar(p, end, &escaped);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    if (node == &plum_node_none) {
+        dropped += top->counts;
+
+    } else if (!plum_walk_scalar(w, node, from, p, escaped)) {
+        return NULL;
+    }
+
+after:
+
+    p = plum_json_space(p);
+
+    if (*p == ',') {
+        p = plum_json_space(p + 1);
+        goto turn;
+    }
+
+    p = plum_walk_close(w, p);
+
+    if (p == NULL || w->depth == 0) {
+        w->dropped += dropped;
+        return p;
+    }
+
+    top = w->top;
+
+    goto after;
+}
+
+
+/* a scalar that a rule or a probe speaks of; 0 if the walk is given up */
+
+static unsigned
+plum_walk_scalar(plum_walk_t *w, const plum_node_t *node, const uint8_t *from,
+    const uint8_t *to, unsigned escaped)
+{
+    if (node->probe != PLUM_NO_PROBE) {
+        plum_walk_probe(w, node->probe, from, to, escaped);
+
+        if (w->again) {
+            return 0;
+        }
+    }
+
+    if (w->top->mode == PLUM_KEEP) {
+
+        if (plum_walk_wants(w, node->scalar | node->whole)) {
+            plum_walk_write(w, from, to);
+
+        } else {
+            w->dropped += w->top->counts;
+        }
+    }
+
+    return 1;
+}
+
+
+static const uint8_t *
+plum_walk_container(plum_walk_t *w, const uint8_t *p, const plum_node_t *node)
+{
+    plum_mode_t  mode;
+
+    if (node->probe != PLUM_NO_PROBE) {
+        plum_walk_probe(w, node->probe, p, p, 0);
+
+        if (w->again) {
+            return NULL;
+        }
+    }
+
+    mode = w->top->mode;
+
+    if (mode == PLUM_KEEP) {
+
+        if (plum_walk_wants(w, node->whole)) {
+            plum_walk_write(w, p, p);
+
+            mode = PLUM_WHOLE;
+            w->whole = p;
+            w->whole_depth = w->depth + 1;
+
+        } else if (plum_walk_wants(w, (*p == '{') ? node->members
+                                                  : node->elements))
+        {
+            plum_walk_write(w, p, p + 1);
+
+        } else {
+            mode = PLUM_DROP;
+            w->dropped += w->top->counts;
+        }
+    }
+
+    return plum_walk_push(w, p, node, mode);
+}
+
+
+static const uint8_t *
+plum_walk_push(plum_walk_t *w, const uint8_t *p, const plum_node_t *node,
+    plum_mode_t mode)
+{
+    plum_frame_t  *top;
+
+    if (w->depth == PLUM_JSON_DEPTH) {
+        return NULL;
+    }
+
+    top = &w->frames[w->depth++];
+    w->top = top;
+
+    top->node = node;
+    top->element = (node->element != 0) ? &w->plan->nodes[node->element]
+                                        : &plum_node_none;
+    top->serial = ++w->scratch->serial;
+    top->guess = w->inner;
+    top->closing = (uint8_t) (*p + 2);
+    top->mode = (uint8_t) mode;
+    top->more = 0;
+    top->counts = (mode == PLUM_KEEP && *p == '{');
+
+    return plum_json_space(p + 1);
+}
+
+
+static const uint8_t *
+plum_walk_close(plum_walk_t *w, const uint8_t *p)
+{
+    if (*p != w->top->closing) {
+        return NULL;
+    }
+
+    p++;
+
+    if (w->top->mode == PLUM_KEEP) {
+        *w->out++ = w->top->closing;
+
+    } else if (w->top->mode == PLUM_WHOLE && w->whole_depth == w->depth) {
+        w->out = plum_walk_copy(w->out, w->whole, p, w->end);
+    }
+
+    if (--w->depth != 0) {
+        w->top--;
+
+        if (p == w->end) {
+            return NULL;
+        }
+    }
+
+    return p;
+}
