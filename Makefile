@@ -18,7 +18,7 @@ PACKAGES = gcc libc6-dev make pkg-config openssl curl perl ca-certificates \
            redis-server \
            libnginx-mod-http-lua libnginx-mod-http-ndk \
            libnginx-mod-http-headers-more-filter \
-           libnginx-mod-http-modsecurity
+           libnginx-mod-http-modsecurity spin
 
 CORE      = $(wildcard ngx_plum_module/core/*.c)
 SOURCES   = $(CORE) $(wildcard ngx_plum_module/*.c ngx_plum_module/*/*.c)

@@ -36,7 +36,7 @@ static void plum_redis_judge_error(const redisReply *reply,
  * KEYS[1] the record, ARGV[1] "p" and the token.  Replies:
  *
  *   claim    0: claimed; n > 0: another's lease has n - 1 ms left; -1: it has
- *            no end; a string: done, the answer
+ *            no end; a string: the record, done
  *   others   1: done as asked; 0: the token does not hold the record; 2: as
  *            0, but what is there is what this very command leaves behind
  */
@@ -48,7 +48,7 @@ static const plum_redis_script_t  plum_redis_scripts[] = {
     { "local v = redis.call('GET', KEYS[1])\n"
       "if v and v ~= ARGV[1] then\n"
       "  local s = string.sub(v, 1, 1)\n"
-      "  if s == 'd' then return string.sub(v, 2) end\n"
+      "  if s == 'd' then return v end\n"
       "  if s ~= 'p' then return redis.error_reply('PLUM no record') end\n"
       "  local t = redis.call('PTTL', KEYS[1])\n"
       "  if t < 0 then return -1 end\n"
@@ -56,7 +56,7 @@ static const plum_redis_script_t  plum_redis_scripts[] = {
       "end\n"
       "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
       "return 0\n",
-      "3eb72aba92f2c9000448c182f9cf969e5e0fae22" },
+      "20ebb1227715bc10571e0863e2bb2c92998bb2be" },
 
     /* renew: ARGV[2] lease */
 
@@ -248,9 +248,16 @@ static void
 plum_redis_judge_claim(const redisReply *reply, plum_redis_result_t *result)
 {
     if (reply->type == REDIS_REPLY_STRING) {
+
+        /* hiredis takes any two bytes for the end of a line */
+
+        if (reply->len == 0 || reply->str[0] != 'd') {
+            return;
+        }
+
         result->outcome = PLUM_REDIS_DONE;
-        result->text.data = (const uint8_t *) reply->str;
-        result->text.len = (size_t) reply->len;
+        result->text.data = (const uint8_t *) reply->str + 1;
+        result->text.len = (size_t) reply->len - 1;
         return;
     }
 

@@ -86,14 +86,17 @@ ngx_plum_store_redis_claim(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
     claim->left = 0;
     ngx_str_null(&claim->answer);
 
-    ngx_plum_redis_reclaim(redis, claim);
-
     op = ngx_plum_redis_op_create(redis, claim, PLUM_REDIS_CLAIM, NULL);
 
     if (op) {
         op->claim = claim;
 
         if (ngx_plum_redis_conn_submit(&redis->conn, op) == NGX_OK) {
+
+            /* only now: a claim that is not sent leaves the release to do */
+
+            ngx_plum_redis_reclaim(redis, claim);
+
             claim->op = op;
             return NGX_AGAIN;
         }

@@ -174,7 +174,9 @@ test_judge(void **state)
         { PLUM_REDIS_CLAIM, 0, ":30001\r\n", PLUM_REDIS_BUSY, 30000 },
         { PLUM_REDIS_CLAIM, 0, ":-1\r\n", PLUM_REDIS_BUSY, 0 },
         { PLUM_REDIS_CLAIM, 0, ":-2\r\n", PLUM_REDIS_BROKEN, 0 },
-        { PLUM_REDIS_CLAIM, 0, "$0\r\n\r\n", PLUM_REDIS_DONE, 0 },
+        { PLUM_REDIS_CLAIM, 0, "$1\r\nd\r\n", PLUM_REDIS_DONE, 0 },
+        { PLUM_REDIS_CLAIM, 0, "$0\r\n\r\n", PLUM_REDIS_BROKEN, 0 },
+        { PLUM_REDIS_CLAIM, 0, "$2\r\nO:0\r\n", PLUM_REDIS_BROKEN, 0 },
         { PLUM_REDIS_CLAIM, 0, "$-1\r\n", PLUM_REDIS_BROKEN, 0 },
         { PLUM_REDIS_CLAIM, 0, "+OK\r\n", PLUM_REDIS_BROKEN, 0 },
         { PLUM_REDIS_RENEW, 0, ":1\r\n", PLUM_REDIS_OK, 0 },
@@ -243,7 +245,7 @@ test_answer(void **state)
     (void) state;
 
     reader = redisReaderCreate();
-    assert_int_equal(redisReaderFeed(reader, "$3\r\na\0b\r\n", 9), REDIS_OK);
+    assert_int_equal(redisReaderFeed(reader, "$4\r\nda\0b\r\n", 10), REDIS_OK);
     assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text), PLUM_OK);
 
     plum_redis_judge(PLUM_REDIS_CLAIM, 0, reply, &result);
