@@ -31,7 +31,7 @@ typedef enum {
     NGX_PLUM_OP_LOST,            /* renew, commit, release: the record is not
                                     held by this token (any more) */
     NGX_PLUM_OP_NOT_SENT,        /* the store could not be asked */
-    NGX_PLUM_OP_UNKNOWN          /* asked, and no answer: it may have happened */
+    NGX_PLUM_OP_UNKNOWN          /* asked, no answer: it may have happened */
 } ngx_plum_outcome_e;
 
 

@@ -36,7 +36,8 @@
  * rule or a probe looks at that name (literal names, and every name of an
  * object whose members a "*" looks at; a "**" by itself looks at none inside
  * of its value).  A rule looks whatever its events are, so that the verdict
- * does not depend on where in the text the event type stands.  Lone surrogates in \u escapes are valid, as is \u0000.
+ * does not depend on where in the text the event type stands.  Lone
+ * surrogates in \u escapes are valid, as is \u0000.
  *
  * Time is linear in the length of the text; there is no recursion and no
  * allocation per member.
