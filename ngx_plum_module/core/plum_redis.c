@@ -1,8 +1,7 @@
-
 /*
- * Copyright (C) 2026 The ngx_plum_module authors
+ * What the Redis store says and hears: scripts, commands, the meaning of
+ * replies, the pause before a connection is tried again; see plum_redis.h.
  */
-
 
 #include <plum_redis.h>
 #include <plum_encoding.h>
