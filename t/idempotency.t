@@ -29,6 +29,7 @@ http {
 
     plum_secret plum %%TESTDIR%%/plum;
     plum_store deliveries memory:4m;
+    plum_store large memory:32m;
 
     upstream u {
         server 127.0.0.1:%%PORT_up%%;
@@ -84,6 +85,13 @@ http {
             plum_ack off;
             plum_idempotency deliveries answer=1k;
             proxy_buffering off;
+            proxy_pass http://u;
+        }
+
+        location /kept/large {
+            plum on;
+            plum_ack off;
+            plum_idempotency large answer=4m;
             proxy_pass http://u;
         }
 
@@ -340,6 +348,10 @@ sub answers_not_kept {
 sub large_answers {
     my $large = join '', map { sprintf '%07d,', $_ } 1 .. 400_000;
     $up->answer(body => $large);
+
+    my $kept = next_id();
+    ok(deliver('/kept/large', $kept)->body eq $large, 'kept: 3 MB, unharmed');
+    ok(deliver('/kept/large', $kept)->body eq $large, 'and kept');
 
     for my $uri ('/kept', '/kept/unbuffered', '/pass') {
         my $key = next_id();

@@ -94,6 +94,17 @@ http {
             error_page 401 =200 /ok.html;
             proxy_pass http://up;
         }
+        location /lie-denied {
+            plum on;
+            deny all;
+            error_page 403 =200 /ok.html;
+        }
+        location /lie-named {
+            plum on;
+            deny all;
+            error_page 403 = @lie;
+        }
+        location /returned { plum on; return 204; }
         location /accel { plum on; proxy_pass http://up; }
         location /try { plum on; try_files /none @same; }
         location /try-other { plum on; try_files /none @other; }
@@ -237,6 +248,10 @@ sub lies {
     is($forged->status, 401, 'a refusal is no success either');
     is($forged->body, '', 'its page is not sent');
     is(outcome('/lie-refused', next_id()), '200 1 0', 'a good one');
+
+    is(outcome($_, next_id()), '503 0 0', "$_, refused by another module")
+        for '/lie-denied', '/lie-named';
+    is(outcome('/returned', next_id()), '204 0 0', 'return means it');
     return;
 }
 

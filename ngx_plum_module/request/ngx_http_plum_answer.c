@@ -96,6 +96,16 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
         /* a duplicate, a dropped event, or the answer of another module */
 
+        if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED
+            && (ctx->started
+                || ngx_http_get_module_ctx(r, ngx_http_plum_module) == NULL))
+        {
+            /* ... by way of an error page */
+
+            return ngx_http_plum_no_success(r, ctx,
+                                            NGX_HTTP_SERVICE_UNAVAILABLE);
+        }
+
         return ngx_http_next_header_filter(r);
     }
 

@@ -75,7 +75,13 @@ ngx_http_plum_claim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (rc == NGX_AGAIN) {
         ctx->waiting = 1;
-        return ngx_http_plum_claim_suspend(r, ctx);
+        rc = ngx_http_plum_claim_suspend(r, ctx);
+
+        if (rc == NGX_ERROR) {
+            idempotency->store->ops->cancel(idempotency->store, &ctx->claim);
+        }
+
+        return rc;
     }
 
     return ngx_http_plum_claim_outcome(r, ctx);
@@ -186,6 +192,10 @@ ngx_http_plum_claim_busy(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    if (ngx_http_plum_claim_suspend(r, ctx) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
     ctx->timer.handler = ngx_http_plum_claim_timer;
     ctx->timer.data = ctx;
     ctx->timer.log = r->connection->log;
@@ -194,7 +204,7 @@ ngx_http_plum_claim_busy(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     ctx->pause = ngx_min(ctx->pause * 2, NGX_HTTP_PLUM_PAUSE_MAX);
 
-    return ngx_http_plum_claim_suspend(r, ctx);
+    return NGX_AGAIN;
 }
 
 
