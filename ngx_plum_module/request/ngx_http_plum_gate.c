@@ -91,7 +91,11 @@ ngx_http_plum_bind(ngx_http_request_t *r)
 
     if (ctx) {
 
-        /* not wiped, so this is a rewrite: only bound, as phases go on */
+        /* not wiped, so this is a rewrite; once it walks, rules stay */
+
+        if (ctx->started) {
+            return NGX_DECLINED;
+        }
 
         ctx->plcf = plcf->enable ? plcf : NULL;
 
