@@ -31,6 +31,12 @@
 #define NGX_HTTP_PLUM_ACK_OFF        0       /* of plcf->ack; else a code */
 
 
+/* two names (ngx_str_t *) are the same; case counts */
+
+#define ngx_http_plum_same(a, b)                                              \
+    ((a)->len == (b)->len && ngx_memcmp((a)->data, (b)->data, (a)->len) == 0)
+
+
 /* where a directive stands, for errors that are found later */
 
 typedef struct {

@@ -102,10 +102,7 @@ ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     secretp = pmcf->secrets.elts;
 
     for (i = 0; i < pmcf->secrets.nelts; i++) {
-        if (secretp[i]->name.len == value[1].len
-            && ngx_strncmp(secretp[i]->name.data, value[1].data, value[1].len)
-               == 0)
-        {
+        if (ngx_http_plum_same(&secretp[i]->name, &value[1])) {
             number++;
         }
     }
@@ -137,19 +134,14 @@ ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     storep = pmcf->stores.elts;
 
-    if (value[1].len == 0
-        || (value[1].len == 3 && ngx_strncmp(value[1].data, "off", 3) == 0))
-    {
+    if (value[1].len == 0 || ngx_strcmp(value[1].data, "off") == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid store name \"%V\"", &value[1]);
         return NGX_CONF_ERROR;
     }
 
     for (i = 0; i < pmcf->stores.nelts; i++) {
-        if (storep[i]->name.len == value[1].len
-            && ngx_strncmp(storep[i]->name.data, value[1].data, value[1].len)
-               == 0)
-        {
+        if (ngx_http_plum_same(&storep[i]->name, &value[1])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "duplicate store \"%V\"", &value[1]);
             return NGX_CONF_ERROR;

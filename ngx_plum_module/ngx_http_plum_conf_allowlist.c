@@ -67,10 +67,7 @@ ngx_http_plum_conf_allowlist(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     listp = pmcf->allowlists.elts;
 
     for (i = 0; i < pmcf->allowlists.nelts; i++) {
-        if (listp[i]->name.len == value[1].len
-            && ngx_strncmp(listp[i]->name.data, value[1].data, value[1].len)
-               == 0)
-        {
+        if (ngx_http_plum_same(&listp[i]->name, &value[1])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "duplicate allowlist \"%V\"", &value[1]);
             return NGX_CONF_ERROR;
@@ -156,10 +153,7 @@ ngx_http_plum_allowlist_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     value = cf->args->elts;
 
     for (line = ngx_http_plum_lines; line->handler; line++) {
-        if (value[0].len == line->name.len
-            && ngx_strncmp(value[0].data, line->name.data, line->name.len)
-               == 0)
-        {
+        if (ngx_http_plum_same(&value[0], &line->name)) {
             return line->handler(cf, conf);
         }
     }

@@ -104,11 +104,7 @@ ngx_http_plum_finish_keys(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
 
     for (i = 0; i < n; i++) {
 
-        if (secret[i]->name.len != signature->secret.len
-            || ngx_strncmp(secret[i]->name.data, signature->secret.data,
-                           secret[i]->name.len)
-               != 0)
-        {
+        if (!ngx_http_plum_same(&secret[i]->name, &signature->secret)) {
             continue;
         }
 
@@ -157,7 +153,7 @@ ngx_http_plum_finish_allowlist(ngx_conf_t *cf,
                                         "\"plum on\" without \"plum_allow\"");
     }
 
-    if (plcf->allow.len == 3 && ngx_strncmp(plcf->allow.data, "all", 3) == 0) {
+    if (ngx_http_plum_same(&plcf->allow, &pmcf->all.name)) {
         plcf->allowlist = &pmcf->all;
         return NGX_CONF_OK;
     }
@@ -166,11 +162,7 @@ ngx_http_plum_finish_allowlist(ngx_conf_t *cf,
 
     for (i = 0; i < pmcf->allowlists.nelts; i++) {
 
-        if (list[i]->name.len == plcf->allow.len
-            && ngx_strncmp(list[i]->name.data, plcf->allow.data,
-                           plcf->allow.len)
-               == 0)
-        {
+        if (ngx_http_plum_same(&list[i]->name, &plcf->allow)) {
             plcf->allowlist = list[i];
             return NGX_CONF_OK;
         }
@@ -338,11 +330,7 @@ ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
     store = pmcf->stores.elts;
 
     for (i = 0; i < pmcf->stores.nelts; i++) {
-        if (store[i]->name.len == idempotency->name.len
-            && ngx_strncmp(store[i]->name.data, idempotency->name.data,
-                           idempotency->name.len)
-               == 0)
-        {
+        if (ngx_http_plum_same(&store[i]->name, &idempotency->name)) {
             idempotency->store = store[i];
             return NGX_CONF_OK;
         }
