@@ -52,6 +52,13 @@ typedef enum {
     PLUM_REDIS_LOST,
     PLUM_REDIS_NOSCRIPT,                 /* send it again, with eval */
     PLUM_REDIS_REFUSED,                  /* not done; text: the error */
+    PLUM_REDIS_MOVED,                    /* not done; text: the error, see
+                                            plum_redirect_parse() */
+    PLUM_REDIS_ASK,                      /* as MOVED */
+    PLUM_REDIS_TRYAGAIN,                 /* not done: the cluster is about to
+                                            change; text: the error */
+    PLUM_REDIS_READONLY,                 /* not done: this node is no master
+                                            (any more); text: the error */
     PLUM_REDIS_FOREIGN,                  /* not done: what stands under the
                                             key is no record; text: the error */
     PLUM_REDIS_BROKEN                    /* no reply to such a command */
