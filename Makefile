@@ -99,6 +99,8 @@ check-unit: unit
 check-t: $(MODULE)
 	$(PROVE) t/*.t
 
+include proof/proof.mk
+
 clean:
 	rm -rf $(BUILD)
 
@@ -108,4 +110,5 @@ help:
 	@echo '              five deliveries, stay up until Ctrl-C'
 	@echo 'make test     install what is missing, build, run every test'
 	@echo 'make check-t, make check-unit   some of the tests'
+	@echo 'make test-asan  the tests with NGINX and module under sanitizers'
 	@echo 'make clean    remove $(BUILD)/'
