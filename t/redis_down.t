@@ -131,7 +131,10 @@ sub hangs {
 
 
 sub forgets_scripts {
-    for my $mode ([], ['SYNC'], ['ASYNC']) {
+    # Redis 6.0 takes no words after it
+    my @modes = $redis->info('redis_version') =~ /\A6\.0\./ ? ()
+        : (['SYNC'], ['ASYNC']);
+    for my $mode ([], @modes) {
         $redis->command('SCRIPT', 'FLUSH', @$mode);
         my $key = $t->next_key;
         $up->script({status => 500});
