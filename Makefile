@@ -101,6 +101,8 @@ check-t: $(MODULE)
 
 include proof/proof.mk
 
+include bench/bench.mk
+
 clean:
 	rm -rf $(BUILD)
 

@@ -1,0 +1,430 @@
+/*
+ * plum_load: sends signed, unique events to a port of this host, as fast as
+ * they are answered, and prints what came of it as one JSON object.
+ *
+ *     plum_load --port N --bodies FOLDER [--connections 32] [--seconds 1]
+ *         [--warmup 0.1] [--count N] [--copies 0.1] [--tls] [--path /]
+ *         [--secret TEXT] [--watch NAME=PID,PID]...
+ *
+ * There are two phases, a warm-up and the measured one.  Both begin and end
+ * with nothing under way, so that the CPU time of the watched processes
+ * between is that of exactly these events.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#include "load.h"
+
+
+#define STALL_MS     10000
+#define SETTLE_NS    20000000            /* for work after the answer */
+#define WARMUP_BYTES (16 * 1024 * 1024)
+
+
+load_options_t          load_options = {
+    .path = "/", .secret = "a secret of the benchmark 0123456789",
+    .connections = 32, .seconds = 1, .warmup = 0.1
+};
+
+static load_conn_t     *conns;
+static load_stat_t      stat;
+static size_t           next_request, last_request;
+static uint64_t         deadline;
+static size_t           busy;
+
+
+void
+load_die(const char *format, ...)
+{
+    va_list  args;
+
+    va_start(args, format);
+    fputs("plum_load: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+
+    exit(1);
+}
+
+
+void *
+load_alloc(void *old, size_t size)
+{
+    void  *p;
+
+    p = realloc(old, size);
+
+    if (p == NULL) {
+        load_die("out of memory");
+    }
+
+    return p;
+}
+
+
+uint64_t
+load_now(void)
+{
+    struct timespec  now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
+}
+
+
+static double
+own_cpu(void)
+{
+    struct rusage  usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+
+    return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+           + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+
+/* the next request on a connection that has none, if there is time */
+
+static void
+proceed(load_conn_t *c)
+{
+    while (next_request < last_request && load_now() < deadline) {
+        load_conn_start(c, &load_requests[next_request++]);
+        busy++;
+
+        if (load_conn_write(c) != LOAD_FAILED) {
+            return;
+        }
+
+        stat.errors++;
+        busy--;
+        load_conn_reopen(c);
+    }
+}
+
+
+static void
+answered(load_conn_t *c)
+{
+    stat.latency[stat.events++] = (uint32_t) ((load_now() - c->start) / 100);
+    stat.status[c->request->copy][c->status]++;
+
+    c->request = NULL;
+    busy--;
+
+    if (c->close || c->sent < c->total) {
+        load_conn_reopen(c);
+    }
+
+    proceed(c);
+}
+
+
+static void
+lost(load_conn_t *c)
+{
+    unsigned  had;
+
+    had = c->request != NULL;
+    load_conn_reopen(c);
+
+    /* a kept connection may be closed by the other side at any time */
+
+    if (had) {
+        stat.errors++;
+        busy--;
+        proceed(c);
+    }
+}
+
+
+static void
+handle(load_conn_t *c, uint32_t events)
+{
+    load_rc_t  rc;
+
+    if (events & EPOLLOUT && c->request != NULL && c->sent < c->total
+        && load_conn_write(c) == LOAD_FAILED)
+    {
+        lost(c);
+        return;
+    }
+
+    if (!(events & (EPOLLIN|EPOLLHUP|EPOLLERR))) {
+        return;
+    }
+
+    rc = load_conn_read(c);
+
+    if (rc == LOAD_DONE) {
+        answered(c);
+
+    } else if (rc == LOAD_FAILED) {
+        lost(c);
+
+    } else if (c->ssl != NULL && c->request != NULL && c->sent < c->total
+               && load_conn_write(c) == LOAD_FAILED)
+    {
+        /* a handshake goes on with what was read */
+        lost(c);
+    }
+}
+
+
+static void
+phase(double seconds, size_t requests)
+{
+    int                 i, n;
+    size_t              k;
+    uint64_t            start;
+    struct epoll_event  events[256];
+
+    free(stat.latency);
+    memset(&stat, 0, sizeof(stat));
+    stat.latency = load_alloc(NULL, (requests + 1) * sizeof(uint32_t));
+
+    last_request = next_request + requests;
+    start = load_now();
+    deadline = start + (uint64_t) (seconds * 1e9);
+
+    for (k = 0; k < load_options.connections; k++) {
+        proceed(&conns[k]);
+    }
+
+    while (busy > 0) {
+        n = epoll_wait(load_epoll(), events, 256, STALL_MS);
+
+        if (n == 0 || (n == -1 && errno != EINTR)) {
+            load_die("no answer for %d s, %zu requests under way",
+                     STALL_MS / 1000, busy);
+        }
+
+        for (i = 0; i < n; i++) {
+            handle(events[i].data.ptr, events[i].events);
+        }
+    }
+
+    stat.seconds = (double) (load_now() - start) / 1e9;
+}
+
+
+static int
+compare(const void *a, const void *b)
+{
+    uint32_t  x, y;
+
+    x = *(const uint32_t *) a;
+    y = *(const uint32_t *) b;
+
+    return (x > y) - (x < y);
+}
+
+
+/* us; the latencies are sorted */
+
+static double
+percentile(double share)
+{
+    size_t  i;
+
+    if (stat.events == 0) {
+        return 0;
+    }
+
+    i = (size_t) (share * (double) stat.events);
+
+    return stat.latency[i < stat.events ? i : stat.events - 1] / 10.0;
+}
+
+
+static void
+print_status(unsigned copy, const char *name, const char *before)
+{
+    unsigned  code, n;
+
+    printf("%s\"%s\":{", before, name);
+
+    for (n = 0, code = 0; code < 600; code++) {
+        if (stat.status[copy][code] != 0) {
+            printf("%s\"%u\":%llu", n++ ? "," : "", code,
+                   (unsigned long long) stat.status[copy][code]);
+        }
+    }
+
+    printf("}");
+}
+
+
+static void
+print(const load_sample_t *before, const load_sample_t *after, double own)
+{
+    qsort(stat.latency, stat.events, sizeof(uint32_t), compare);
+
+    printf("{\"events\":%llu,\"errors\":%llu,\"seconds\":%.6f,"
+           "\"rate\":%.1f,\"body_bytes\":%zu,\"connections\":%zu,\"tls\":%s,"
+           "\"exhausted\":%s,",
+           (unsigned long long) stat.events, (unsigned long long) stat.errors,
+           stat.seconds, (double) stat.events / stat.seconds,
+           load_mean_body(), load_options.connections,
+           load_options.tls ? "true" : "false",
+           next_request == last_request ? "true" : "false");
+
+    printf("\"latency_us\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,"
+           "\"max\":%.1f},\"status\":{",
+           percentile(0.5), percentile(0.9), percentile(0.99),
+           percentile(1));
+
+    print_status(0, "new", "");
+    print_status(1, "copy", ",");
+
+    printf("},\"own_cpu_us\":%.3f,\"watch\":{",
+           stat.events ? own * 1e6 / (double) stat.events : 0);
+
+    load_watch_print(before, after, stat.events);
+
+    printf("}}\n");
+}
+
+
+static double
+number(const char *text, double least)
+{
+    char    *end;
+    double   value;
+
+    value = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(value >= least)) {
+        load_die("bad number \"%s\"", text);
+    }
+
+    return value;
+}
+
+
+static void
+parse(int argc, char **argv)
+{
+    int              c;
+    load_options_t  *o;
+
+    static const struct option  options[] = {
+        { "port", required_argument, NULL, 'p' },
+        { "path", required_argument, NULL, 'P' },
+        { "secret", required_argument, NULL, 'k' },
+        { "bodies", required_argument, NULL, 'b' },
+        { "connections", required_argument, NULL, 'c' },
+        { "seconds", required_argument, NULL, 's' },
+        { "warmup", required_argument, NULL, 'w' },
+        { "count", required_argument, NULL, 'n' },
+        { "copies", required_argument, NULL, 'd' },
+        { "tls", no_argument, NULL, 't' },
+        { "watch", required_argument, NULL, 'W' },
+        { NULL, 0, NULL, 0 }
+    };
+
+    o = &load_options;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case 'p': o->port = (int) number(optarg, 1); break;
+        case 'P': o->path = optarg; break;
+        case 'k': o->secret = optarg; break;
+        case 'b': o->bodies = optarg; break;
+        case 'c': o->connections = (size_t) number(optarg, 1); break;
+        case 's': o->seconds = number(optarg, 0.001); break;
+        case 'w': o->warmup = number(optarg, 0); break;
+        case 'n': o->count = (uint64_t) number(optarg, 0); break;
+        case 'd': o->copies = number(optarg, 0); break;
+        case 't': o->tls = 1; break;
+        case 'W': load_watch_add(optarg); break;
+        default: exit(2);
+        }
+    }
+
+    if (optind < argc || o->port == 0 || o->bodies == NULL) {
+        load_die("--port and --bodies are needed, and nothing but options");
+    }
+
+    o->secret_len = strlen(o->secret);
+}
+
+
+/*
+ * How many requests the measured phase can need, by how fast the warm-up
+ * was; it may have been slow, being one.
+ */
+
+static size_t
+enough(void)
+{
+    double  n;
+
+    n = load_options.seconds * 2 * (double) stat.events
+        / (stat.seconds > 0 ? stat.seconds : 1) + 1000;
+
+    if (load_options.count && n > (double) load_options.count) {
+        n = (double) load_options.count;
+    }
+
+    return (size_t) n;
+}
+
+
+int
+main(int argc, char **argv)
+{
+    size_t           i, n;
+    double           own;
+    load_sample_t    before[LOAD_WATCHES], after[LOAD_WATCHES];
+    struct timespec  settle = { 0, SETTLE_NS };
+
+    parse(argc, argv);
+    load_templates();
+    load_conn_init();
+
+    conns = load_alloc(NULL, load_options.connections * sizeof(load_conn_t));
+    memset(conns, 0, load_options.connections * sizeof(load_conn_t));
+
+    for (i = 0; i < load_options.connections; i++) {
+        load_conn_open(&conns[i]);
+    }
+
+    n = WARMUP_BYTES / load_mean_body();
+    n = n < 5000 ? n + load_options.connections : 5000;
+
+    load_sign(n);
+    phase(load_options.warmup, n);
+
+    /* what was not used is of the next phase, too */
+
+    n = enough();
+    load_nrequests = next_request;
+    load_sign(n);
+
+    nanosleep(&settle, NULL);
+    load_watch_sample(before);
+    own = own_cpu();
+
+    phase(load_options.count ? 3600 : load_options.seconds, n);
+
+    own = own_cpu() - own;
+    nanosleep(&settle, NULL);
+    load_watch_sample(after);
+
+    print(before, after, own);
+
+    return 0;
+}
