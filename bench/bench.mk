@@ -1,11 +1,14 @@
 # The benchmark, see docs/PERFORMANCE.md.  Nothing of it is part of make test
 # but t/bench.t.
 
-.PHONY: bench bench-build
+.PHONY: bench bench-build bench-deps
 
 BENCH        = $(BUILD)/bench
 BENCH_CFLAGS = -std=c99 -D_GNU_SOURCE -O2 -g $(WARNINGS)
 BENCH_TOOLS  = $(BENCH)/plum_load $(BENCH)/plum_sink
+
+BENCH_PACKAGES = libnginx-mod-http-lua lua-cjson libnginx-mod-http-js nodejs \
+                 redis-server util-linux valgrind libjansson-dev
 
 bench-build: $(BENCH_TOOLS) $(BENCH)/bodies
 
@@ -22,4 +25,20 @@ $(BENCH)/plum_%: bench/plum_%.c
 $(BENCH)/bodies: bench/bodies
 	@rm -rf $@
 	@bench/bodies $@
+	@touch $@
+
+# peers, from Debian and npm; a Node.js of older Debians has other packages
+bench-deps: deps
+	@$(MAKE) -s deps PACKAGES="$(BENCH_PACKAGES)"
+	@command -v npm > /dev/null || $(MAKE) -s deps PACKAGES=npm
+	@$(MAKE) -s $(BENCH)/node/node_modules
+
+NODE_PACKAGES = $(if $(shell node -p 'process.versions.node >= "20" || ""' \
+                    2> /dev/null),package,package-18)
+
+$(BENCH)/node/node_modules: $(wildcard bench/peers/node/*.json)
+	@mkdir -p $(@D)
+	@cp bench/peers/node/$(NODE_PACKAGES).json $(@D)/package.json
+	@echo "installing fastify, ioredis, undici into $@"
+	@cd $(@D) && npm install --no-audit --no-fund --loglevel=error
 	@touch $@

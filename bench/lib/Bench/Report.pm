@@ -1,0 +1,114 @@
+package Bench::Report;
+
+# Statistics of the rounds, and the tables made of them.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use JSON::PP ();
+use POSIX qw(strftime);
+
+use Bench::Site;
+
+our @EXPORT_OK = qw(median range machine write_json write_text text_table
+    markdown_table);
+
+
+sub median {
+    my @sorted = sort { $a <=> $b } @_;
+
+    return if !@sorted;
+    my $middle = int(@sorted / 2);
+    return @sorted % 2 ? $sorted[$middle]
+        : ($sorted[$middle - 1] + $sorted[$middle]) / 2;
+}
+
+
+# least, median, most
+
+sub range {
+    my @sorted = sort { $a <=> $b } @_;
+    return ($sorted[0], median(@sorted), $sorted[-1]);
+}
+
+
+# what the figures were taken on
+
+sub machine {
+    my $cpuinfo = Bench::Site::slurp('/proc/cpuinfo');
+    my ($model) = $cpuinfo =~ /^model name\s*:\s*(.*)$/m;
+    my @cores = $cpuinfo =~ /^processor\s*:/mg;
+    my ($memory) = Bench::Site::slurp('/proc/meminfo') =~ /^MemTotal:\s*(\d+)/;
+    my ($nginx) = (Test::Plum::Process::run_command('nginx', '-v'))[1]
+        =~ m{nginx/(\S+)};
+    my ($redis) = (Test::Plum::Process::run_command('redis-server', '-v'))[1]
+        =~ /v=(\S+)/;
+    my ($openssl) = (Test::Plum::Process::run_command('openssl', 'version'))[1]
+        =~ /^OpenSSL (\S+)/;
+
+    return {
+        date => strftime('%Y-%m-%d %H:%M UTC', gmtime),
+        cpu => $model || 'unknown', cores => scalar @cores,
+        memory_mb => int($memory / 1024),
+        kernel => (POSIX::uname())[2], nginx => $nginx, redis => $redis,
+        openssl => $openssl,
+    };
+}
+
+
+sub machine_line {
+    my ($m) = @_;
+    return "$m->{cpu}, $m->{cores} cores, $m->{memory_mb} MB, "
+        . "Linux $m->{kernel}, NGINX $m->{nginx}, OpenSSL $m->{openssl}, "
+        . "Redis $m->{redis}; $m->{date}";
+}
+
+
+sub write_json {
+    my ($path, $data) = @_;
+    return write_text($path, JSON::PP->new->canonical->pretty->encode($data));
+}
+
+
+sub write_text {
+    my ($path, $text) = @_;
+
+    open my $file, '>', $path or die "$path: $!\n";
+    print $file $text;
+    close $file or die "$path: $!\n";
+    return;
+}
+
+
+# rows of cells; the first row is the head.  Text is to the left, the rest to
+# the right
+
+sub text_table {
+    my (@rows) = @_;
+
+    my @width;
+    for my $row (@rows) {
+        for my $i (0 .. $#$row) {
+            my $length = length $row->[$i];
+            $width[$i] = $length if $length > ($width[$i] || 0);
+        }
+    }
+    return join '', map {
+        my $row = $_;
+        join('  ', map {
+            sprintf $_ ? "%$width[$_]s" : "%-$width[$_]s", $row->[$_]
+        } 0 .. $#$row) . "\n";
+    } @rows;
+}
+
+
+sub markdown_table {
+    my ($head, @rows) = @_;
+
+    return join '', map { "| $_ |\n" } join(' | ', @$head),
+        join('|', '---', map { '---:' } 1 .. $#$head) =~ s/^/ /r,
+        map { join ' | ', @$_ } @rows;
+}
+
+1;
