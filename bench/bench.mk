@@ -42,3 +42,8 @@ $(BENCH)/node/node_modules: $(wildcard bench/peers/node/*.json)
 	@echo "installing fastify, ioredis, undici into $@"
 	@cd $(@D) && npm install --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# the standard run, at most ten minutes; ARGS: see bench/run
+bench: bench-deps
+	@$(MAKE) -s $(MODULE) bench-build
+	@BENCH_ARGS='$(ARGS)' bench/run $(ARGS)
