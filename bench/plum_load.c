@@ -27,7 +27,6 @@
 
 #define STALL_MS     10000
 #define SETTLE_NS    20000000            /* for work after the answer */
-#define WARMUP_BYTES (16 * 1024 * 1024)
 
 
 load_options_t          load_options = {
@@ -362,6 +361,20 @@ parse(int argc, char **argv)
 }
 
 
+/* how many the warm-up is given; it may end before its time */
+
+static size_t
+warmup_requests(void)
+{
+    double  few, many;
+
+    many = load_options.warmup * 60e3;
+    few = load_options.warmup * 6e9 / (double) load_mean_body();
+
+    return (size_t) (few < many ? few : many) + load_options.connections;
+}
+
+
 /*
  * How many requests the measured phase can need, by how fast the warm-up
  * was; it may have been slow, being one.
@@ -402,9 +415,7 @@ main(int argc, char **argv)
         load_conn_open(&conns[i]);
     }
 
-    n = WARMUP_BYTES / load_mean_body();
-    n = n < 5000 ? n + load_options.connections : 5000;
-
+    n = warmup_requests();
     load_sign(n);
     phase(load_options.warmup, n);
 
