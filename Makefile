@@ -113,4 +113,6 @@ help:
 	@echo 'make test     install what is missing, build, run every test'
 	@echo 'make check-t, make check-unit   some of the tests'
 	@echo 'make test-asan  the tests with NGINX and module under sanitizers'
+	@echo 'make fuzz     every fuzz target for FUZZ_TIME=60 seconds each'
+	@echo 'make check-fuzz   their seeds, and what they have found, once'
 	@echo 'make clean    remove $(BUILD)/'
