@@ -1,7 +1,7 @@
 # The benchmark, see docs/PERFORMANCE.md.  Nothing of it is part of make test
 # but t/bench.t.
 
-.PHONY: bench bench-build bench-deps
+.PHONY: bench bench-build bench-deps bench-micro
 
 BENCH        = $(BUILD)/bench
 BENCH_CFLAGS = -std=c99 -D_GNU_SOURCE -O2 -g $(WARNINGS)
@@ -47,3 +47,16 @@ $(BENCH)/node/node_modules: $(wildcard bench/peers/node/*.json)
 bench: bench-deps
 	@$(MAKE) -s $(MODULE) bench-build
 	@BENCH_ARGS='$(ARGS)' bench/run $(ARGS)
+
+# the core alone, with the very objects of the module
+MICRO_OBJS = $(CORE:ngx_plum_module/core/%.c=$(BUILD)/objs/addon/core/%.o)
+
+$(BENCH)/micro: $(wildcard bench/micro*.c) bench/micro.h $(MODULE)
+	@mkdir -p $(@D)
+	@echo "compiling $@"
+	@$(CC) $(BENCH_CFLAGS) -Iinclude -o $@ $(filter %.c,$^) $(MICRO_OBJS) \
+	    -ljansson -lhiredis -lcrypto
+
+bench-micro: bench-deps
+	@$(MAKE) -s $(MODULE) $(BENCH)/micro $(BENCH)/bodies
+	@bench/micro
