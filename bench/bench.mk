@@ -1,7 +1,7 @@
 # The benchmark, see docs/PERFORMANCE.md.  Nothing of it is part of make test
 # but t/bench.t.
 
-.PHONY: bench bench-build bench-deps bench-micro
+.PHONY: bench bench-build bench-deps bench-micro bench-instructions
 
 BENCH        = $(BUILD)/bench
 BENCH_CFLAGS = -std=c99 -D_GNU_SOURCE -O2 -g $(WARNINGS)
@@ -60,3 +60,7 @@ $(BENCH)/micro: $(wildcard bench/micro*.c) bench/micro.h $(MODULE)
 bench-micro: bench-deps
 	@$(MAKE) -s $(MODULE) $(BENCH)/micro $(BENCH)/bodies
 	@bench/micro
+
+bench-instructions: bench-deps
+	@$(MAKE) -s $(MODULE) $(BENCH)/micro bench-build
+	@bench/instructions $(ARGS)

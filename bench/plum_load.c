@@ -383,16 +383,12 @@ warmup_requests(void)
 static size_t
 enough(void)
 {
-    double  n;
-
-    n = load_options.seconds * 2 * (double) stat.events
-        / (stat.seconds > 0 ? stat.seconds : 1) + 1000;
-
-    if (load_options.count && n > (double) load_options.count) {
-        n = (double) load_options.count;
+    if (load_options.count) {
+        return load_options.count;
     }
 
-    return (size_t) n;
+    return 1000 + (size_t) (load_options.seconds * 2 * (double) stat.events
+                            / (stat.seconds > 0 ? stat.seconds : 1));
 }
 
 

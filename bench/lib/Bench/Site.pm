@@ -32,6 +32,7 @@ my @PLACES = qw(MAIN HTTP LOCATION SERVER);
 #   record    a file: the upstream writes all bodies there
 #   cores     {gateway => [0], load => 1, upstream => 1, redis => 1}
 #   workers   of NGINX (1)
+#   wrapper   a command in front of NGINX, which is a single process then
 #   redis     0: none
 
 sub new {
@@ -143,13 +144,14 @@ sub _nginx {
 
     my $cores = join ',', @{$self->{cores}{gateway}};
     my $t = Test::Plum->new(module => 0, log => 'warn',
-        workers => $self->{workers}, wrapper => [pinned($cores)]);
+        workers => $self->{wrapper} ? 0 : $self->{workers},
+        wrapper => [pinned($cores), @{$self->{wrapper} || []}]);
     $t->{ports}{$_} = $self->{base}->port($_) for qw(up redis);
 
     $t->write_conf($self->_conf($row));
     $t->run;
     return {test => $t, port => $t->port(0), tls_port => $t->port('tls'),
-        pids => [$t->workers]};
+        pids => $self->{wrapper} ? [$t->pid] : [$t->workers]};
 }
 
 
@@ -173,6 +175,8 @@ sub _conf {
     my %vars = (%VARS, %{$row->{vars}},
         SECRET => $self->{secret}, SECRET_TEXT => $SECRET,
         MODULE => "$self->{root}/build/ngx_http_plum_module.so",
+        PROCESS => $self->{wrapper} ? 'master_process off;'
+            : 'worker_rlimit_nofile 16384;',
         REDIS => $self->{redis} ? $self->{redis}{socket} : '');
     $text =~ s/%%$_%%/$vars{$_}/g for sort keys %vars;
     # what a word brings may hold another one
