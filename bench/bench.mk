@@ -1,11 +1,12 @@
 # The benchmark, see docs/PERFORMANCE.md.  Nothing of it is part of make test
 # but t/bench.t.
 
-.PHONY: bench bench-build bench-deps bench-micro bench-instructions
+.PHONY: bench bench-build bench-deps bench-micro bench-instructions \
+        bench-scale bench-soak
 
 BENCH        = $(BUILD)/bench
 BENCH_CFLAGS = -std=c99 -D_GNU_SOURCE -O2 -g $(WARNINGS)
-BENCH_TOOLS  = $(BENCH)/plum_load $(BENCH)/plum_sink
+BENCH_TOOLS  = $(patsubst bench/%.c,$(BENCH)/%,$(wildcard bench/plum_*.c))
 
 BENCH_PACKAGES = libnginx-mod-http-lua lua-cjson libnginx-mod-http-js nodejs \
                  redis-server util-linux valgrind libjansson-dev
@@ -27,11 +28,11 @@ $(BENCH)/bodies: bench/bodies
 	@bench/bodies $@
 	@touch $@
 
-# peers, from Debian and npm; a Node.js of older Debians has other packages
+# peers, from Debian and npm; without the latter there is no Node.js row
 bench-deps: deps
 	@$(MAKE) -s deps PACKAGES="$(BENCH_PACKAGES)"
 	@command -v npm > /dev/null || $(MAKE) -s deps PACKAGES=npm
-	@$(MAKE) -s $(BENCH)/node/node_modules
+	-@$(MAKE) -s $(BENCH)/node/node_modules
 
 NODE_PACKAGES = $(if $(shell node -p 'process.versions.node >= "20" || ""' \
                     2> /dev/null),package,package-18)
@@ -64,3 +65,13 @@ bench-micro: bench-deps
 bench-instructions: bench-deps
 	@$(MAKE) -s $(MODULE) $(BENCH)/micro bench-build
 	@bench/instructions $(ARGS)
+
+bench-scale: bench-deps
+	@$(MAKE) -s $(MODULE) bench-build
+	@bench/scale $(ARGS)
+
+MINUTES = 10
+
+bench-soak: bench-deps
+	@$(MAKE) -s $(MODULE) bench-build
+	@bench/soak --minutes $(MINUTES) $(ARGS)

@@ -113,8 +113,8 @@ typedef struct {
 typedef struct {
     double           cpu;                /* s, all threads */
     long             rss;                /* KB */
-    long             private;            /* ... of which neither file nor
-                                            shared memory */
+    long             private;            /* ... of which the process's own */
+    long             shared;             /* ... and shared memory, no files */
     long             peak;
     long             descriptors;
 } load_sample_t;

@@ -91,6 +91,9 @@ memory(int pid, load_sample_t *s)
 
         } else if (sscanf(line, "RssAnon: %ld", &value) == 1) {
             s->private += value;
+
+        } else if (sscanf(line, "RssShmem: %ld", &value) == 1) {
+            s->shared += value;
         }
     }
 
@@ -153,10 +156,11 @@ load_watch_print(const load_sample_t *before, const load_sample_t *after,
         used = after[i].cpu - before[i].cpu;
 
         printf("%s\"%s\":{\"cpu_us\":%.3f,\"cpu_s\":%.6f,\"rss_kb\":%ld,"
-               "\"private_kb\":%ld,\"peak_kb\":%ld,\"descriptors\":%ld}",
+               "\"private_kb\":%ld,\"shared_kb\":%ld,\"peak_kb\":%ld,"
+               "\"descriptors\":%ld}",
                i == 0 ? "" : ",", watches[i].name,
                events ? used * 1e6 / (double) events : 0, used,
-               after[i].rss, after[i].private, after[i].peak,
-               after[i].descriptors);
+               after[i].rss, after[i].private, after[i].shared,
+               after[i].peak, after[i].descriptors);
     }
 }

@@ -11,8 +11,8 @@ use POSIX qw(strftime);
 
 use Bench::Site;
 
-our @EXPORT_OK = qw(median range machine write_json write_text text_table
-    markdown_table);
+our @EXPORT_OK = qw(median range summary machine write_json write_text
+    text_table markdown_table);
 
 
 sub median {
@@ -30,6 +30,49 @@ sub median {
 sub range {
     my @sorted = sort { $a <=> $b } @_;
     return ($sorted[0], median(@sorted), $sorted[-1]);
+}
+
+
+# of the rounds of one row: [{row => result, refs => [before, after]}, ...]
+
+sub summary {
+    my ($taken) = @_;
+
+    my @own = map { _cpu($_->{row}) } @$taken;
+    my @refs = map { (_cpu($_->{refs}[0]) + _cpu($_->{refs}[1])) / 2 }
+        @$taken;
+    my @ratios = map { $own[$_] / $refs[$_] } 0 .. $#own;
+    my ($least, $median, $most) = range(@ratios);
+    my $last = $taken->[-1]{row}{watch}{gateway};
+
+    return {
+        rounds => scalar @own, ratios => \@ratios,
+        ratio => {least => $least, median => $median, most => $most},
+        cpu_us => median(@own), ref_cpu_us => median(@refs),
+        redis_cpu_us => _median_of($taken, qw(watch redis cpu_us)),
+        load_cpu_us => _median_of($taken, 'own_cpu_us'),
+        rate => _median_of($taken, 'rate'),
+        p50_us => _median_of($taken, qw(latency_us p50)),
+        p99_us => _median_of($taken, qw(latency_us p99)),
+        rss_mb => $last->{rss_kb} / 1024,
+        private_mb => $last->{private_kb} / 1024,
+    };
+}
+
+
+sub _cpu { return $_[0]{watch}{gateway}{cpu_us} }
+
+
+sub _median_of {
+    my ($taken, @path) = @_;
+
+    my @values;
+    for my $round (@$taken) {
+        my $value = $round->{row};
+        $value = $value->{$_} for @path;
+        push @values, $value;
+    }
+    return median(@values);
 }
 
 

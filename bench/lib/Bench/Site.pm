@@ -267,6 +267,52 @@ sub load {
 }
 
 
+# the same, where a failure makes the figures worthless
+
+sub load_well {
+    my ($self, $gateway, %opt) = @_;
+
+    my $result = $self->load($gateway, %opt);
+    my $failed = failures($result);
+    die "$gateway->{row}{name}, $opt{size}: $failed of $result->{events}"
+        . " failed\n" if $failed || !$result->{events};
+    return $result;
+}
+
+
+# row and plain in turns: what Bench::Report's summary() takes
+
+sub turns {
+    my ($self, $gateway, $ref, $rounds, %opt) = @_;
+
+    my @taken;
+    my $before = $self->load_well($ref, %opt);
+    for (1 .. $rounds) {
+        my $result = $self->load_well($gateway, %opt);
+        my $after = $self->load_well($ref, %opt);
+        push @taken, {row => $result, refs => [$before, $after]};
+        $before = $after;
+    }
+    return \@taken;
+}
+
+
+# a port where Redis answers so many microseconds later
+
+sub delayed_redis {
+    my ($self, $delay) = @_;
+
+    my $port = $self->{base}->port("delay_$delay");
+    my $log = $self->{base}->path('delay.log');
+    my $pid = spawn([pinned($self->{cores}{redis},
+        "$self->{build}/plum_delay", '--port', $port, '--target',
+        $self->{redis}->port, '--delay', $delay)],
+        stdout => $log, stderr => $log);
+    wait_port($port, $pid, $log);
+    return $port;
+}
+
+
 # deliveries that were not answered as they should be
 
 sub failures {
