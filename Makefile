@@ -115,4 +115,7 @@ help:
 	@echo 'make test-asan  the tests with NGINX and module under sanitizers'
 	@echo 'make fuzz     every fuzz target for FUZZ_TIME=60 seconds each'
 	@echo 'make check-fuzz   their seeds, and what they have found, once'
+	@echo 'make bench    what the gateway costs, beside others; ARGS: bench/run'
+	@echo 'make bench-scale, bench-soak MINUTES=10, bench-micro,'
+	@echo '     bench-instructions   as things grow, for long, the core alone'
 	@echo 'make clean    remove $(BUILD)/'

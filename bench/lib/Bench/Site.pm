@@ -24,7 +24,7 @@ use Bench::Rows qw(row);
 my $SECRET = 'bench-secret-0123456789abcdef-0123456789';
 
 my %VARS = (STORE => 'memory:1m', TLS => 'off', MODE => 'enforce',
-    LUA_STORE => 'none');
+    RETENTION => '7d', LUA_STORE => 'none');
 my @PLACES = qw(MAIN HTTP LOCATION SERVER);
 
 
