@@ -118,4 +118,5 @@ help:
 	@echo 'make bench    what the gateway costs, beside others; ARGS: bench/run'
 	@echo 'make bench-scale, bench-soak MINUTES=10, bench-micro,'
 	@echo '     bench-instructions   as things grow, for long, the core alone'
+	@echo 'make lint     clang-tidy, cppcheck, style'
 	@echo 'make clean    remove $(BUILD)/'

@@ -291,7 +291,7 @@ ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
 
 /* headers: find, remove from the request, add to the response */
 
-size_t ngx_http_plum_find_header(void *r, const plum_str_t *name,
+size_t ngx_http_plum_find_header(void *data, const plum_str_t *name,
     plum_str_t *value);
 ngx_int_t ngx_http_plum_remove_header(ngx_http_request_t *r,
     const plum_str_t *name);

@@ -164,7 +164,7 @@ int plum_path_step(const plum_str_t *path, size_t *at,
 
 /* "what: value" with the value's unprintable bytes as "?", cut if too long */
 
-int plum_path_error(plum_error_t *err, const char *before,
+void plum_path_explain(plum_error_t *err, const char *before,
     const plum_str_t *value, const char *after);
 
 /* the second half of plum_plan_compile() */
@@ -188,6 +188,18 @@ void plum_seen_start(plum_scratch_t *scratch);
 
 plum_project_rc_t plum_seen_add(plum_scratch_t *scratch, uint64_t serial,
     const uint8_t *name, const uint8_t *decoded, size_t len);
+
+
+/* inline, so that whoever reads a caller sees that it is never PLUM_OK */
+
+static inline int
+plum_path_error(plum_error_t *err, const char *before,
+    const plum_str_t *value, const char *after)
+{
+    plum_path_explain(err, before, value, after);
+
+    return PLUM_ERROR;
+}
 
 
 /*

@@ -4,7 +4,7 @@
 PROOF          = $(BUILD)/proof
 PROOF_PROVE    = $(PROVE)
 PROOF_PACKAGES = dpkg-dev libpcre2-dev zlib1g-dev \
-                 clang llvm libclang-rt-14-dev
+                 clang llvm libclang-rt-14-dev clang-tidy cppcheck
 
 # the tests to run: the demonstration brings an NGINX of its own, the model
 # has none; and the seconds that each fuzz target gets
@@ -24,3 +24,4 @@ $(PROOF)/src/nginx/.complete:
 
 include proof/asan/asan.mk
 include proof/fuzz/fuzz.mk
+include proof/lint/lint.mk

