@@ -16,7 +16,7 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Time::HiRes qw(time);
 
-use Test::Plum::Process qw(spawn reap end_process poll_until);
+use Test::Plum::Process qw(spawn reap end_process poll_until run_command);
 
 my $PASSWORD = 'of the test itself';
 
@@ -24,6 +24,8 @@ my $PASSWORD = 'of the test itself';
 # %opt:
 #   test      the Test::Plum it belongs to
 #   name      of its port and files ("redis")
+#   port      instead of the one of that name; address: where it listens
+#   sentinel  1: it is no store, but a Sentinel
 #   aof       1: appendonly, appendfsync always
 #   users     ACL rules, ["nginx on >secret ~plum:* +get", ...]; then the
 #             default user is off
@@ -31,7 +33,10 @@ my $PASSWORD = 'of the test itself';
 #   tls       {certificate => name, client => 1}: the port speaks TLS with
 #             that certificate of the test's folder; demands one of clients
 #   conf      more lines
-#   wait      0: new() does not wait until it serves
+#   wait      0: new() and start() do not wait until it serves: see ready()
+#
+# Replicas of it, and a replica that it is to be, use its own password and
+# certificate.
 
 sub new {
     my ($class, %opt) = @_;
@@ -40,7 +45,7 @@ sub new {
     my $t = $self->{test};
     $self->{dir} = "$t->{dir}/$self->{name}";
     $self->{socket} = "$self->{dir}.sock";
-    $self->{port} = $t->port($self->{name});
+    $self->{port} ||= $t->port($self->{name});
     mkdir $self->{dir};
 
     $self->write_conf;
@@ -52,12 +57,21 @@ sub new {
 sub port { return $_[0]{port} }
 
 
+# of the redis-server here, "7.0.15"
+
+sub version {
+    my (undef, $said) = run_command('redis-server', '--version');
+    return $said =~ /\bv=([\d.]+)/ ? $1 : '0';
+}
+
+
 sub write_conf {
     my ($self) = @_;
 
     my @lines = (
         # a host without IPv6 is no reason to fail
-        'bind 127.0.0.1 -::1', 'daemonize no', 'save ""',
+        'bind ' . ($self->{address} || '127.0.0.1 -::1'),
+        'daemonize no', 'save ""',
         "dir $self->{dir}", "logfile $self->{dir}/log",
         "unixsocket $self->{socket}", 'unixsocketperm 777',
         $self->_port_lines, $self->_user_lines, @{$self->{conf} || []},
@@ -76,7 +90,7 @@ sub _port_lines {
     return ('port 0', "tls-port $self->{port}",
         "tls-cert-file $dir/$tls->{certificate}.crt",
         "tls-key-file $dir/$tls->{certificate}.key",
-        "tls-ca-cert-file $dir/ca.crt",
+        "tls-ca-cert-file $dir/ca.crt", 'tls-replication yes',
         'tls-auth-clients ' . ($tls->{client} ? 'yes' : 'no'));
 }
 
@@ -84,10 +98,12 @@ sub _port_lines {
 sub _user_lines {
     my ($self) = @_;
 
-    return "requirepass $self->{password}" if defined $self->{password};
+    return ("requirepass $self->{password}", "masterauth $self->{password}")
+        if defined $self->{password};
     my $users = $self->{users} or return;
     return ("user test on #" . _sha256($PASSWORD) . ' ~* &* +@all',
-        'user default off', map { "user $_" } @$users);
+        'user default off', 'masteruser test', qq(masterauth "$PASSWORD"),
+        map { "user $_" } @$users);
 }
 
 
@@ -104,9 +120,18 @@ sub start {
 
     return $self if $self->{pid};
     unlink $self->{socket};
-    $self->{pid} = spawn(['redis-server', "$self->{dir}/conf"],
+    $self->{pid} = spawn(['redis-server', "$self->{dir}/conf",
+        $self->{sentinel} ? '--sentinel' : ()],
         stdout => "$self->{dir}/out", stderr => "$self->{dir}/out");
     return $self if defined $self->{wait} && !$self->{wait};
+    return $self->ready;
+}
+
+
+# waits until it serves
+
+sub ready {
+    my ($self) = @_;
 
     my $up = poll_until(sub {
         return -1 if defined reap($self->{pid});
@@ -173,6 +198,19 @@ sub _connect {
     $redis->call('AUTH', $self->{password}) if defined $self->{password};
     $redis->call('AUTH', 'test', $PASSWORD) if $self->{users};
     return $redis;
+}
+
+
+# waits until it follows that one and has all of its data
+
+sub replicate {
+    my ($self, $master) = @_;
+
+    $self->command('REPLICAOF', $master->{address} || '127.0.0.1',
+        $master->port);
+    poll_until(sub { ($self->info('master_link_status') || '') eq 'up' }, 15)
+        or die 'no replica: ' . $self->log;
+    return $self;
 }
 
 
