@@ -33,7 +33,7 @@ my $PASSWORD = 'of the test itself';
 #   tls       {certificate => name, client => 1}: the port speaks TLS with
 #             that certificate of the test's folder; demands one of clients
 #   conf      more lines
-#   wait      0: new() and start() do not wait until it serves: see ready()
+#   wait      0: new() does not wait until it serves, ready() does
 #
 # Replicas of it, and a replica that it is to be, use its own password and
 # certificate.
@@ -50,18 +50,20 @@ sub new {
 
     $self->write_conf;
     push @{$t->{upstreams}}, $self;
-    return $self->start;
+    $self->start;
+    delete $self->{wait};
+    return $self;
 }
 
 
 sub port { return $_[0]{port} }
 
 
-# of the redis-server here, "7.0.15"
+# of the redis-server here: 7 for "7.0.15"
 
 sub version {
     my (undef, $said) = run_command('redis-server', '--version');
-    return $said =~ /\bv=([\d.]+)/ ? $1 : '0';
+    return $said =~ /\bv=(\d+)/ ? $1 : 0;
 }
 
 
@@ -180,6 +182,10 @@ sub log {
 sub command {
     my ($self, @words) = @_;
 
+    # a Sentinel cuts all clients of a node that it reconfigures
+    my $kept = $self->{connection};
+    delete $self->{connection} if $kept && $kept->closed;
+
     my $redis = $self->{connection} ||= $self->_connect;
     my $reply = eval { $redis->call(@words) };
     if (!defined $reply && $@) {
@@ -195,9 +201,19 @@ sub _connect {
     my ($self) = @_;
 
     my $redis = Test::Plum::Redis::Connection->new(path => $self->{socket});
-    $redis->call('AUTH', $self->{password}) if defined $self->{password};
-    $redis->call('AUTH', 'test', $PASSWORD) if $self->{users};
+    my @who = $self->credentials;
+    $redis->call('AUTH', @who) if @who;
     return $redis;
+}
+
+
+# of the test: (user, password), (password), or none
+
+sub credentials {
+    my ($self) = @_;
+
+    return $self->{password} if defined $self->{password};
+    return $self->{users} ? ('test', $PASSWORD) : ();
 }
 
 
@@ -252,6 +268,11 @@ sub new {
     return bless {timeout => 10, buffer => '', %opt, socket => $socket},
         $class;
 }
+
+
+# between a reply and the next command there is nothing to read but an end
+
+sub closed { return !!IO::Select->new($_[0]{socket})->can_read(0) }
 
 
 sub call {
