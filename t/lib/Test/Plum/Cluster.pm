@@ -3,7 +3,7 @@ package Test::Plum::Cluster;
 # A Redis Cluster of real servers, each master with one replica.
 #
 #   my $cluster = Test::Plum::Cluster->new(test => $t);   # three masters
-#   plum_store events redis+cluster://127.0.0.1:%%PORT_node1%% ...
+#   'plum_store events redis+cluster://' . $cluster->seeds . ';'
 #   $cluster->master_of('plum:key')->kill; $cluster->settled;
 #   $cluster->command('plum:key', 'GET', 'plum:key');
 #
@@ -112,6 +112,17 @@ sub nodes { return @{$_[0]{nodes}} }
 sub alive { return grep { $_->{pid} } $_[0]->nodes }
 
 
+# for an address: "127.0.0.1:7001,127.0.0.1:7002", of these nodes (all)
+
+sub seeds {
+    my ($self, @nodes) = @_;
+
+    my $host = $self->{announce} || '127.0.0.1';
+    return join ',', map { "$host:$_->{port}" }
+        @nodes ? @nodes : $self->nodes;
+}
+
+
 # those alive that own slots, and those alive that follow a master
 
 sub masters {
@@ -183,6 +194,18 @@ sub owner {
 sub node_of {
     my ($self, $key) = @_;
     return $self->owner($self->slot($key));
+}
+
+
+# the first of the keys that code makes whose record belongs to that node
+
+sub key_at {
+    my ($self, $node, $code) = @_;
+
+    while (1) {
+        my $key = $code->();
+        return $key if $self->node_of('plum:' . $key) == $node;
+    }
 }
 
 

@@ -3,8 +3,7 @@ package Test::Plum::Sentinel;
 # A replicated Redis and three Sentinels that watch it.
 #
 #   my $set = Test::Plum::Sentinel->new(test => $t);
-#   plum_store events
-#       redis+sentinel://127.0.0.1:%%PORT_sentinel1%%,.../main;
+#   'plum_store events redis+sentinel://' . $set->seeds . '/main;'
 #   $set->master->command('GET', 'plum:key');
 #   $set->failover; $set->kill_master;
 #
@@ -82,6 +81,17 @@ sub _sentinel_lines {
 sub nodes { return @{$_[0]{nodes}} }
 sub sentinels { return @{$_[0]{sentinels}} }
 sub alive { return grep { $_->{pid} } $_[0]->nodes }
+
+
+# for an address: "127.0.0.1:26379,127.0.0.1:26380", of these Sentinels (all)
+
+sub seeds {
+    my ($self, @sentinels) = @_;
+
+    my $host = $self->{announce} || '127.0.0.1';
+    return join ',', map { "$host:$_->{port}" }
+        @sentinels ? @sentinels : $self->sentinels;
+}
 
 
 # the node that all Sentinels alive take for the master, or undef
