@@ -132,29 +132,27 @@ plum_redis_item(plum_redis_walk_t *walk, const char *data, const char *end,
     walk->items--;
     walk->left[walk->depth]--;
 
+    if (type == '*' && walk->depth == PLUM_REDIS_DEPTH) {
+        *text = "reply has too many levels";
+        return PLUM_ERROR;
+    }
+
     if (type == '$' || type == '*') {
         nil = (end - head == 2 && memcmp(head, "-1", 2) == 0);
         n = 0;
 
         if (!nil && plum_redis_length(head, end, walk->max, &n) != PLUM_OK) {
-            *text = "reply of no such length";
+            *text = "length in a reply is no number";
             return PLUM_ERROR;
         }
 
-        if (type == '$' && !nil) {
-            walk->at += n + 2;
-        }
-
-        if (type == '*' && !nil) {
-
-            if (walk->depth == PLUM_REDIS_DEPTH) {
-                *text = "reply has too many levels";
-                return PLUM_ERROR;
-            }
-
+        if (type == '*') {
             walk->depth++;
             walk->left[walk->depth] = n;
             walk->items += n;
+
+        } else if (!nil) {
+            walk->at += n + 2;
         }
     }
 
@@ -183,7 +181,7 @@ plum_redis_line(const char *data, size_t len)
 }
 
 
-/* a length above max is an error */
+/* what is more than max may come out as any number from max on */
 
 static int
 plum_redis_length(const char *data, const char *end, size_t max, size_t *n)
@@ -195,11 +193,11 @@ plum_redis_length(const char *data, const char *end, size_t max, size_t *n)
     }
 
     for ( /* void */ ; data < end; data++) {
-        if (*data < '0' || *data > '9' || *n > max / 10) {
+        if (*data < '0' || *data > '9') {
             return PLUM_ERROR;
         }
 
-        *n = *n * 10 + (size_t) (*data - '0');
+        *n = (*n > max / 10) ? max : *n * 10 + (size_t) (*data - '0');
     }
 
     return PLUM_OK;

@@ -29,7 +29,7 @@ check(int holds)
 static void
 check_node(const plum_node_t *node, int known)
 {
-    size_t       i;
+    size_t             i;
     static const char  bytes[] = "0123456789abcdefghijklmnopqrstuvwxyz"
                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:";
 
@@ -132,9 +132,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int           rc, array;
     size_t        used, piece;
     plum_str_t    text;
+    const char   *problem;
     redisReply   *reply;
     redisReader  *reader;
-    const char   *problem;
 
     text.data = data;
     text.len = size;

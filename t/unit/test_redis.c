@@ -1,6 +1,6 @@
 /*
  * The Redis store without Redis: the words of its commands, what replies
- * mean, the reader's limits, the back-off.
+ * mean, the back-off.
  */
 
 #include "unit.h"
@@ -289,49 +289,6 @@ test_answer(void **state)
 }
 
 
-/* every reply, cut at every byte */
-
-static void
-test_pieces(void **state)
-{
-    size_t        i, cut, len;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
-    const char   *replies[] = { ":12\r\n", "$5\r\nhello\r\n", "+OK\r\n",
-                                "-ERR no\r\n", "$0\r\n\r\n", "$-1\r\n",
-                                "*-1\r\n", "*0\r\n", "+a\rb\nc\r\n",
-                                "*3\r\n*2\r\n$4\r\n\r\n:1\r\n*0\r\n"
-                                "$-1\r\n*1\r\n:5\r\n" };
-
-    (void) state;
-
-    for (i = 0; i < unit_nelts(replies); i++) {
-        len = strlen(replies[i]);
-
-        for (cut = 1; cut < len; cut++) {
-            reader = redisReaderCreate();
-
-            (void) redisReaderFeed(reader, replies[i], cut);
-            assert_int_equal(plum_redis_next(reader, 1, 100, &reply, &text),
-                             PLUM_OK);
-            assert_null(reply);
-
-            (void) redisReaderFeed(reader, replies[i] + cut, len - cut);
-            assert_int_equal(plum_redis_next(reader, 1, 100, &reply, &text),
-                             PLUM_OK);
-            assert_non_null(reply);
-            freeReplyObject(reply);
-
-            assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
-                             PLUM_OK);
-            assert_null(reply);
-            redisReaderFree(reader);
-        }
-    }
-}
-
-
 static void
 test_wait(void **state)
 {
@@ -369,73 +326,6 @@ test_wait(void **state)
 
         assert_int_equal(plum_redis_wait(reply, &replicas), tests[i].rc);
         assert_int_equal(replicas, tests[i].replicas);
-
-        freeReplyObject(reply);
-        redisReaderFree(reader);
-    }
-}
-
-
-static void
-test_limits(void **state)
-{
-    int           rc;
-    size_t        i;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
-    const struct {
-        const char  *bytes;
-        int          array;
-        int          rc;
-    } tests[] = {
-        { "*1\r\n:1\r\n", 0, PLUM_ERROR },
-        { "*1\r\n:1\r\n", 1, PLUM_OK },
-        { "*1000000000\r\n", 0, PLUM_ERROR },
-        { "%1\r\n", 0, PLUM_ERROR },
-        { "HTTP/1.1 200 OK\r\n", 0, PLUM_ERROR },
-        { "HTTP/1.1 200 OK\r\n", 1, PLUM_ERROR },
-        { "$x\r\n", 0, PLUM_ERROR },
-        { "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 1,
-          PLUM_ERROR },
-        { "$50\r\n0123456789012345678901234567890123456789", 0, PLUM_ERROR },
-        { "$50\r\n0123456789", 0, PLUM_ERROR },
-        { "$20\r\n0123456789", 0, PLUM_OK },
-        { "+0123456789012345678901234567890123456789", 0, PLUM_ERROR },
-        { "$-2\r\n", 0, PLUM_ERROR },
-        { "$\r\n", 0, PLUM_ERROR },
-        { "$+1\r\n", 0, PLUM_ERROR },
-        { "$4294967295\r\n", 0, PLUM_ERROR },
-        { "$9223372036854775807\r\n", 0, PLUM_ERROR },
-        { "$24\r\n012345678901234567890123\r\n", 0, PLUM_ERROR },
-        { "$23\r\n01234567890123456789012\r\n", 0, PLUM_OK },
-        { "*-1\r\n", 1, PLUM_OK },
-        { "*-2\r\n", 1, PLUM_ERROR },
-        { "*0\r\n", 1, PLUM_OK },
-        { "*8\r\n", 1, PLUM_OK },
-        { "*9\r\n", 1, PLUM_ERROR },
-        { "*2147483647\r\n", 1, PLUM_ERROR },
-        { "*18446744073709551617\r\n", 1, PLUM_ERROR },
-        { "*4\r\n*5\r\n", 1, PLUM_ERROR },
-        { "*1\r\n$20\r\n0123456789", 1, PLUM_ERROR },
-        { "*1\r\n%1\r\n", 1, PLUM_ERROR },
-        { "*3\r\n:1\r\n:2\r\n:3\r\n*1", 1, PLUM_OK }
-    };
-
-    (void) state;
-
-    for (i = 0; i < unit_nelts(tests); i++) {
-        reader = redisReaderCreate();
-        (void) redisReaderFeed(reader, tests[i].bytes, strlen(tests[i].bytes));
-
-        text = NULL;
-        rc = plum_redis_next(reader, tests[i].array, 30, &reply, &text);
-
-        if (rc != tests[i].rc) {
-            fail_msg("%zu: %s", i, tests[i].bytes);
-        }
-
-        assert_int_equal(rc == PLUM_ERROR, text != NULL);
 
         freeReplyObject(reply);
         redisReaderFree(reader);
@@ -482,9 +372,7 @@ main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_answer),
-        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_wait),
-        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_backoff)
     };
 
