@@ -109,7 +109,7 @@ sub _until {
 # --- what it is
 
 sub nodes { return @{$_[0]{nodes}} }
-sub alive { return grep { $_->{pid} } $_[0]->nodes }
+sub alive { return grep { $_->alive } $_[0]->nodes }
 
 
 # for an address: "127.0.0.1:7001,127.0.0.1:7002", of these nodes (all)
@@ -204,7 +204,8 @@ sub key_at {
 
     while (1) {
         my $key = $code->();
-        return $key if $self->node_of('plum:' . $key) == $node;
+        my $at = $self->node_of("plum:$key");
+        return $key if $at && $at == $node;
     }
 }
 
@@ -259,7 +260,7 @@ sub _unsettled {
         for my $range (@{$node->command('CLUSTER', 'SLOTS')}) {
             my ($first, $last, $master, @replicas) = @$range;
             my $owner = $self->by_id($master->[2]);
-            return "$node->{name}: a dead owner" if !$owner->{pid};
+            return "$node->{name}: a dead owner" if !$owner->alive;
             $slots += $last - $first + 1;
             $view .= join ' ', $first, $last, $master->[2],
                 sort(map { $_->[2] } @replicas), '';

@@ -157,6 +157,7 @@ sub _end {
     delete $self->{connection};
     my $pid = delete $self->{pid} or return $self;
     CORE::kill 'CONT', $pid;
+    $self->{frozen} = 0;
     end_process($pid, $signal);
     return $self;
 }
@@ -164,8 +165,25 @@ sub _end {
 
 # it keeps its connections, takes new ones, and answers nothing
 
-sub freeze { CORE::kill 'STOP', $_[0]{pid}; return $_[0] }
-sub thaw { CORE::kill 'CONT', $_[0]{pid}; return $_[0] }
+sub freeze {
+    my ($self) = @_;
+
+    CORE::kill 'STOP', $self->{pid};
+    $self->{frozen} = 1;
+    return $self;
+}
+
+
+sub thaw {
+    my ($self) = @_;
+
+    CORE::kill 'CONT', $self->{pid};
+    $self->{frozen} = 0;
+    return $self;
+}
+
+
+sub alive { return $_[0]{pid} && !$_[0]{frozen} }
 
 
 sub log {

@@ -80,7 +80,7 @@ sub _sentinel_lines {
 
 sub nodes { return @{$_[0]{nodes}} }
 sub sentinels { return @{$_[0]{sentinels}} }
-sub alive { return grep { $_->{pid} } $_[0]->nodes }
+sub alive { return grep { $_->alive } $_[0]->nodes }
 
 
 # for an address: "127.0.0.1:26379,127.0.0.1:26380", of these Sentinels (all)
@@ -100,7 +100,7 @@ sub master {
     my ($self) = @_;
 
     my %named;
-    for my $sentinel (grep { $_->{pid} } $self->sentinels) {
+    for my $sentinel (grep { $_->alive } $self->sentinels) {
         my $at = $sentinel->command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME',
             $self->{master});
         $named{$at->[1]} = 1;
@@ -125,7 +125,7 @@ sub failover {
     my ($self) = @_;
 
     my $old = $self->master;
-    my ($sentinel) = grep { $_->{pid} } $self->sentinels;
+    my ($sentinel) = grep { $_->alive } $self->sentinels;
     $sentinel->command('SENTINEL', 'FAILOVER', $self->{master});
     $self->_agree('failover', sub { $_[0] != $old });
     return $self->master;
@@ -170,7 +170,7 @@ sub _unsettled {
 
     my $master = $self->master or return 'they do not agree';
     return "$master->{name} is still the master" if !$wanted->($master);
-    return "$master->{name} is dead" if !$master->{pid};
+    return "$master->{name} is dead" if !$master->alive;
     return "$master->{name} is no master" if $master->info('role') ne 'master';
 
     for my $node (grep { $_ != $master } $self->alive) {
@@ -179,7 +179,7 @@ sub _unsettled {
                 || $node->info('master_link_status') ne 'up'
                 || $node->info('master_port') != $master->port;
     }
-    for my $sentinel (grep { $_->{pid} } $self->sentinels) {
+    for my $sentinel (grep { $_->alive } $self->sentinels) {
         my %is = @{$sentinel->command('SENTINEL', 'MASTER',
             $self->{master})};
         return "$sentinel->{name} says $is{flags}" if $is{flags} ne 'master';
