@@ -137,7 +137,16 @@ sub kill_master {
 
     my $old = $self->master;
     $old->kill;
-    $self->_agree('killed', sub { $_[0] != $old });
+    return $self->promoted($old);
+}
+
+
+# waits until another one has taken over
+
+sub promoted {
+    my ($self, $old) = @_;
+
+    $self->_agree("$old->{name} is dead", sub { $_[0] != $old });
     return $self->master;
 }
 
