@@ -1,7 +1,7 @@
 /*
  * Replies of Redis.  Input: a byte that says whether arrays are allowed and
  * in what pieces the rest comes, then the stream; as a whole it is also the
- * text of a redirection.
+ * text of a redirection, and a key.
  */
 
 #include <stdlib.h>
@@ -139,6 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text.data = data;
     text.len = size;
     (void) check_redirect(&text);
+    check(plum_slot(&text) < PLUM_SLOTS);
 
     reader = size ? redisReaderCreate() : NULL;
 
