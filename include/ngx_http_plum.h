@@ -105,6 +105,7 @@ typedef struct {
     ngx_uint_t                   hold;       /* in_doubt=hold */
     plum_success_t               success;
     size_t                       answer;     /* 0: off */
+    ngx_uint_t                   replicas;   /* wait_replicas= */
 } ngx_http_plum_idempotency_t;
 
 

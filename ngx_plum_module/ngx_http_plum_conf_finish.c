@@ -19,6 +19,8 @@ static char *ngx_http_plum_finish_probes(ngx_conf_t *cf,
     ngx_http_plum_loc_conf_t *plcf);
 static char *ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
+static void ngx_http_plum_finish_resolver(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
 static void ngx_http_plum_finish_cleanup(void *data);
 static ngx_uint_t ngx_http_plum_reviewed(ngx_http_plum_location_t *location,
     ngx_uint_t n);
@@ -332,13 +334,50 @@ ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
     for (i = 0; i < pmcf->stores.nelts; i++) {
         if (ngx_http_plum_same(&store[i]->name, &idempotency->name)) {
             idempotency->store = store[i];
-            return NGX_CONF_OK;
+            break;
         }
+    }
+
+    if (i < pmcf->stores.nelts
+        && (idempotency->replicas == 0 || store[i]->replicates))
+    {
+        return NGX_CONF_OK;
+    }
+
+    if (i < pmcf->stores.nelts) {
+        return ngx_http_plum_conf_error(cf, &idempotency->where,
+                                        "\"wait_replicas\" needs a store in "
+                                        "Redis, \"%V\" is not",
+                                        &idempotency->name);
     }
 
     return ngx_http_plum_conf_error(cf, &idempotency->where,
                                     "unknown store \"%V\"",
                                     &idempotency->name);
+}
+
+
+/* the resolver of http, and only that: stores belong to no server */
+
+static void
+ngx_http_plum_finish_resolver(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
+{
+    ngx_uint_t                  i;
+    ngx_plum_store_t          **store;
+    ngx_http_core_loc_conf_t   *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    store = pmcf->stores.elts;
+
+    /* NGINX makes an empty one where there is none */
+
+    if (clcf->resolver == NULL || clcf->resolver->connections.nelts == 0) {
+        return;
+    }
+
+    for (i = 0; i < pmcf->stores.nelts; i++) {
+        store[i]->resolver = clcf->resolver;
+    }
 }
 
 
@@ -351,6 +390,8 @@ ngx_http_plum_conf_review(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
     ngx_http_plum_location_t   *location;
     ngx_http_core_srv_conf_t  **cscf;
     ngx_http_core_main_conf_t  *cmcf;
+
+    ngx_http_plum_finish_resolver(cf, pmcf);
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     location = pmcf->locations.elts;
