@@ -78,18 +78,6 @@ sub new_keys {
 }
 
 
-# true as soon as that event is accepted, by both workers
-
-sub recovers_at {
-    my ($key) = @_;
-
-    return poll_until(sub {
-        my @clients = map { $t->start($key) } 1 .. 8;
-        return !grep { $_->read_response->status != 200 } @clients;
-    }, 5);
-}
-
-
 sub lost {
     my ($how, $node) = @_;
 
@@ -111,7 +99,7 @@ sub lost {
 
     $cluster->settled;
     my $start = time();
-    ok(recovers_at($new[0]), "$how: promoted, it recovers");
+    ok($t->all_recover('/', $new[0]), "$how: promoted, it recovers");
     diag(sprintf '%s: %.2f s after the promotion', $how, time() - $start);
     is($t->forwards(sub {
         is($t->status($_), 200, "$how: known") for @kept;
@@ -208,7 +196,7 @@ sub unserved {
     $owner->command('CLUSTER', 'ADDSLOTS', $slot);
     $owner->command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no');
     $cluster->settled;
-    ok(recovers_at($_), 'served again') for $key, $neighbour;
+    ok($t->all_recover('/', $_), 'served again') for $key, $neighbour;
     return;
 }
 
@@ -226,7 +214,7 @@ sub all_lost {
     $_->start for $cluster->nodes;
     $cluster->settled;
     for my $master ($cluster->masters) {
-        ok(recovers_at(new_keys($master, 1)), 'they are back');
+        ok($t->all_recover('/', new_keys($master, 1)), 'they are back');
     }
     is($t->forwards(sub {
         is($t->status($_), 200, 'a duplicate') for @keys;

@@ -34,8 +34,27 @@ for my $line (grep { /\S/ } <DATA>) {
         if $right eq '-';
 }
 
+wait_replicas();
+
 unlike($said_all, qr/\Q$PASSWORD\E/, 'no secret in what was said');
 $t->done_testing;
+
+
+# 1: refused
+
+sub wait_replicas {
+    my $redis = 'redis://127.0.0.1';
+
+    for ([$redis, '1', 0], [$redis, '3', 0], [$redis, 'x', 1],
+        [$redis, '-1', 1], [$redis, '', 1], ['memory:1m', '1', 1]) {
+        my ($store, $value, $refused) = @$_;
+        my ($got, $said) = $t->test_config("%%GLOBALS%%\nevents {}\nhttp {\n"
+            . "plum_store s $store;\nserver { plum_idempotency s "
+            . "wait_replicas=$value; plum_idempotency_key \$uri; }\n}\n");
+        is($got, $refused, "$store, wait_replicas=$value") or diag($said);
+    }
+    return;
+}
 
 
 __DATA__
@@ -50,6 +69,14 @@ __DATA__
 + rediss://localhost
 + rediss://localhost:6380/1 ca=%%TESTDIR%%/ca.crt
 + rediss://localhost ca=%%TESTDIR%%/ca.crt certificate=%%TESTDIR%%/client.crt certificate_key=%%TESTDIR%%/client.key
++ redis://127.0.0.1,127.0.0.2:6380
++ redis://nginx@127.0.0.1,localhost/2 password_file=%%TESTDIR%%/pass
++ redis+cluster://127.0.0.1:7000,127.0.0.2,localhost:7002
++ redis+cluster://127.0.0.1:7000/0
++ rediss+cluster://nginx@localhost:7000 password_file=%%TESTDIR%%/pass ca=%%TESTDIR%%/ca.crt
++ redis+sentinel://127.0.0.1,127.0.0.2:26380/main
++ redis+sentinel://nginx@127.0.0.1/main database=2 password_file=%%TESTDIR%%/pass
++ rediss+sentinel://localhost/main ca=%%TESTDIR%%/ca.crt
 + unix:/run/redis.sock
 + unix:/run/redis.sock prefix=x: timeout=1s
 + unix:/run/redis.sock user=nginx password_file=%%TESTDIR%%/pass database=3
@@ -84,10 +111,22 @@ __DATA__
 - redis://nginx@127.0.0.1/1 user=other password_file=%%TESTDIR%%/pass
 - redis://127.0.0.1/1 database=2
 - redis://127.0.0.1 timeout=1s timeout=2s
-- redis://127.0.0.1,127.0.0.2
-- redis+cluster://127.0.0.1:7000
-- rediss+cluster://127.0.0.1:7000
-- redis+sentinel://127.0.0.1:26379/main
+- redis://127.0.0.1,
+- redis://,127.0.0.1
+- redis://127.0.0.1,no.such.host.invalid
+- redis://127.0.0.1,127.0.0.2/x
+- redis+cluster://
+- redis+cluster://127.0.0.1:7000/1
+- redis+cluster://127.0.0.1:7000 database=1
+- redis+cluster://127.0.0.1:7000,127.0.0.1:0
+- redis+cluster://127.0.0.1:7000 ca=%%TESTDIR%%/ca.crt
+- redis+sentinel://127.0.0.1
+- redis+sentinel://127.0.0.1/
+- redis+sentinel:///main
+- redis+sentinel://127.0.0.1/main ca=%%TESTDIR%%/ca.crt
+- redis+sentinel://nginx@127.0.0.1/main
+- redis+other://127.0.0.1
+- unix+cluster:/run/redis.sock
 - unix:
 - unix:relative.sock timeout=0
 - http://127.0.0.1

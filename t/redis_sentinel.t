@@ -120,18 +120,6 @@ sub refused {
 }
 
 
-# true as soon as new events are accepted, by both workers
-
-sub recovers {
-    my ($uri) = @_;
-
-    return poll_until(sub {
-        my @clients = map { $t->start($t->next_key, $uri) } 1 .. 8;
-        return !grep { $_->read_response->status != 200 } @clients;
-    }, 8);
-}
-
-
 # events that all nodes have
 
 sub replicated {
@@ -150,7 +138,7 @@ sub known_at_the_new_one {
     my ($what, @keys) = @_;
 
     my $start = time();
-    ok(recovers($_), "$what: it recovers without a reload, $_")
+    ok($t->all_recover($_), "$what: it recovers without a reload, $_")
         for qw(/ /dead /plain /liar);
     diag(sprintf '%s: %.2f s after the failover', $what, time() - $start);
     is($t->forwards(sub {
@@ -199,7 +187,7 @@ sub failover {
 sub under_load {
     my $load = Test::Plum::Senders->new(test => $t);
     $set->kill_master;
-    recovers('/');
+    $t->all_recover('/');
     my $facts = $load->finish;
 
     diag("$facts->{events} events, $facts->{retried} of them retried, ",
@@ -224,6 +212,6 @@ sub without_sentinels {
         is($t->status($t->next_key), 503, 'then the master is not known');
     }), 0, 'nothing is forwarded');
     $sentinels[2]->start;
-    ok(recovers('/'), 'one of them is back: at work');
+    ok($t->all_recover('/'), 'one of them is back: at work');
     return;
 }

@@ -117,6 +117,20 @@ sub recovers {
 }
 
 
+# likewise of several at once, so that no worker is left out; with a key: of
+# that event
+
+sub all_recover {
+    my ($self, $uri, $key) = @_;
+
+    return poll_until(sub {
+        my @clients = map { $self->start(defined $key ? $key : next_key(),
+            $uri) } 1 .. 8;
+        return !grep { $_->read_response->status != 200 } @clients;
+    }, 8);
+}
+
+
 # how many requests reached the upstream while code ran; with a key: of that
 # event
 
