@@ -26,7 +26,7 @@ test_pieces(void **state)
     redisReader  *reader;
     const char   *replies[] = { ":12\r\n", "$5\r\nhello\r\n", "+OK\r\n",
                                 "-ERR no\r\n", "$0\r\n\r\n", "$-1\r\n",
-                                "*-1\r\n", "*0\r\n", "+a\rb\nc\r\n",
+                                "*-1\r\n", "*0\r\n", "$4\r\na\r\nb\r\n",
                                 "*3\r\n*2\r\n$4\r\n\r\n:1\r\n*0\r\n"
                                 "$-1\r\n*1\r\n:5\r\n" };
 
@@ -102,7 +102,10 @@ test_limits(void **state)
         { "*4\r\n*5\r\n", 1, LARGE },
         { "*1\r\n$20\r\n0123456789", 1, LARGE },
         { "*1\r\n%1\r\n", 1, TYPE },
-        { "*3\r\n:1\r\n:2\r\n:3\r\n*1", 1, NULL }
+        { "*3\r\n:1\r\n:2\r\n:3\r\n*1", 1, NULL },
+        { "*3\r\n:1\r\n*1\r\n", 1, NULL },
+        { "+a\nb", 0, NULL },
+        { "+a\rb\r", 0, NULL }
     };
 
     (void) state;
@@ -122,6 +125,10 @@ test_limits(void **state)
             assert_null(reply);
             assert_string_equal(text, tests[i].text);
         }
+
+        /* nothing is half built */
+
+        assert_int_equal(reader->ridx, -1);
 
         freeReplyObject(reply);
         redisReaderFree(reader);
