@@ -34,27 +34,8 @@ for my $line (grep { /\S/ } <DATA>) {
         if $right eq '-';
 }
 
-wait_replicas();
-
 unlike($said_all, qr/\Q$PASSWORD\E/, 'no secret in what was said');
 $t->done_testing;
-
-
-# 1: refused
-
-sub wait_replicas {
-    my $redis = 'redis://127.0.0.1';
-
-    for ([$redis, '1', 0], [$redis, '3', 0], [$redis, 'x', 1],
-        [$redis, '-1', 1], [$redis, '', 1], ['memory:1m', '1', 1]) {
-        my ($store, $value, $refused) = @$_;
-        my ($got, $said) = $t->test_config("%%GLOBALS%%\nevents {}\nhttp {\n"
-            . "plum_store s $store;\nserver { plum_idempotency s "
-            . "wait_replicas=$value; plum_idempotency_key \$uri; }\n}\n");
-        is($got, $refused, "$store, wait_replicas=$value") or diag($said);
-    }
-    return;
-}
 
 
 __DATA__

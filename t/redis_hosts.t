@@ -154,7 +154,7 @@ sub readonly {
 sub no_master {
     # of a port where nobody listens
     $one->command('REPLICAOF', '127.0.0.1', $t->port('nobody'));
-    refused('two replicas', '/', qr/"events".*(?:master|READONLY)/);
+    refused('two replicas', '/', qr/(?:no master|READONLY).*"events"/);
     $one->command('REPLICAOF', 'NO', 'ONE');
     set_is_at('one of them is promoted', $one);
     return;
@@ -169,7 +169,7 @@ sub names {
     }), 1, 'is where it says');
     ok($t->all_recover('/mixed'), 'a name without an answer, then one with');
     refused('a name that is not there', '/unknown',
-        qr/"unknown".*unknown\.test|unknown\.test.*"unknown"/);
+        qr/unknown\.test.*"unknown"/);
     return;
 }
 

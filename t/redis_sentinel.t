@@ -55,8 +55,8 @@ $t->gateway(
 ok($t->recovers, 'a good delivery');
 
 discovery();
-refused('lies', qr/not a master|no master/);
-refused('unknown', qr/nothere|does not know|no such master/);
+refused('lies', qr/no master/);
+refused('unknown', qr/does not know the master/);
 refused('nobody', qr/connect\(\) failed/);
 refused('wrong', qr/WRONGPASS/);
 refused('open', qr/NOAUTH/);
@@ -113,7 +113,7 @@ sub refused {
             ok($r->header('retry-after'), "$name: Retry-After");
         }
     }), 0, "$name: nothing is forwarded");
-    ok($t->wait_log(qr/"$name".*(?:$regex)/), "$name: the log says why")
+    ok($t->wait_log(qr/(?:$regex).*"$name"/), "$name: the log says why")
         or diag($t->log_lines(qr/"$name"/));
     is($t->status($t->next_key), 200, "$name: a good delivery after it");
     return;
@@ -179,7 +179,7 @@ sub failover {
     $sentinels[0]->kill;
     $set->failover;
     known_at_the_new_one('by command, the first Sentinel dead', @keys);
-    $sentinels[0]->start;
+    $set->revive($sentinels[0]);
     return;
 }
 

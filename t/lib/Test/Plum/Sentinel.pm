@@ -44,11 +44,7 @@ sub new {
         name => "sentinel$_", conf => [$self->_sentinel_lines]) }
         1 .. $COUNT];
 
-    # some of what Sentinels do takes ten seconds otherwise; not in Redis 6
-    for my $sentinel ($self->sentinels) {
-        eval { $sentinel->command('SENTINEL', 'DEBUG', @$_) }
-            for ['info-period', 300], ['publish-period', 200];
-    }
+    _hurry($_) for $self->sentinels;
     return $self->_agree('at first', sub { $_[0] == $master });
 }
 
@@ -75,6 +71,17 @@ sub _sentinel_lines {
         defined $self->{password}
             ? "sentinel auth-pass $name $self->{password}" : (),
     );
+}
+
+
+# some of what Sentinels do takes ten seconds otherwise; not in Redis 6
+
+sub _hurry {
+    my ($sentinel) = @_;
+
+    eval { $sentinel->command('SENTINEL', 'DEBUG', @$_) }
+        for ['info-period', 300], ['publish-period', 200];
+    return;
 }
 
 
@@ -148,6 +155,17 @@ sub promoted {
 
     $self->_agree("$old->{name} is dead", sub { $_[0] != $old });
     return $self->master;
+}
+
+
+# a Sentinel that was dead
+
+sub revive {
+    my ($self, $sentinel) = @_;
+
+    $sentinel->start;
+    _hurry($sentinel);
+    return $self->settled;
 }
 
 
