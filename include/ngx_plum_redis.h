@@ -309,18 +309,18 @@ ngx_uint_t ngx_plum_redis_same(ngx_plum_redis_conn_t *conn,
 
 
 /*
- * Cluster.  open() returns NULL if there is no memory.  node() chooses the
- * connection for an operation; NULL: there is none.  redirect() follows a
- * MOVED or ASK: NGX_OK, the operation is on its way; NGX_DECLINED, it is still
- * the caller's.  changed() has the map of the slots asked for soon; ready()
- * too, if it is needed.  pending() is 0 where nothing waits for a reply.
+ * Cluster.  open() returns NULL if there is no memory.  submit() is as
+ * ngx_plum_redis_submit().  redirect() follows a MOVED or ASK: NGX_OK, the
+ * operation is on its way; NGX_DECLINED, it is still the caller's.  changed()
+ * has the map of the slots asked for soon; ready() too, if it is needed.
+ * pending() is 0 where nothing waits for a reply.
  */
 
 ngx_plum_redis_cluster_t *ngx_plum_redis_cluster_open(
     ngx_plum_redis_t *redis);
 void ngx_plum_redis_cluster_exit(ngx_plum_redis_cluster_t *cluster);
-ngx_plum_redis_conn_t *ngx_plum_redis_cluster_node(
-    ngx_plum_redis_cluster_t *cluster, ngx_plum_redis_op_t *op);
+ngx_int_t ngx_plum_redis_cluster_submit(ngx_plum_redis_cluster_t *cluster,
+    ngx_plum_redis_op_t *op);
 ngx_int_t ngx_plum_redis_cluster_redirect(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, plum_redis_result_t *result);
 void ngx_plum_redis_cluster_changed(ngx_plum_redis_cluster_t *cluster);

@@ -194,8 +194,6 @@ ngx_plum_redis_exit(ngx_plum_redis_t *redis)
 ngx_int_t
 ngx_plum_redis_submit(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op)
 {
-    ngx_plum_redis_conn_t  *conn;
-
     if (!redis->opened) {
 
         if (redis->closed) {
@@ -207,17 +205,14 @@ ngx_plum_redis_submit(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op)
         ngx_plum_redis_open(redis);
     }
 
-    conn = &redis->conn;
-
-    if (redis->cluster) {
-        conn = ngx_plum_redis_cluster_node(redis->cluster, op);
-
-        if (conn == NULL) {
-            return NGX_DECLINED;
-        }
+    if (redis->mode != NGX_PLUM_REDIS_CLUSTER) {
+        return ngx_plum_redis_conn_submit(&redis->conn, op);
     }
 
-    return ngx_plum_redis_conn_submit(conn, op);
+    /* NULL: no memory */
+
+    return redis->cluster ? ngx_plum_redis_cluster_submit(redis->cluster, op)
+                          : NGX_DECLINED;
 }
 
 

@@ -10,6 +10,7 @@
 #define NGX_PLUM_REDIS_NODES     1024
 #define NGX_PLUM_REDIS_NO_NODE   0xffff
 #define NGX_PLUM_REDIS_THROTTLE  100     /* ms between two questions */
+#define NGX_PLUM_REDIS_REFRESH   250     /* while an owner is down, at most */
 
 
 /*
@@ -23,13 +24,17 @@
  * The map is asked for (CLUSTER SLOTS, of any node that is ready) when there
  * is none, when a MOVED tells that it is old, when an owner is lost, and
  * again while one is away, with a back-off: until a replica has taken over.
- * Without a map any node will do: it says MOVED.
+ *
+ * Before the first map operations wait for it: not every server that takes
+ * commands is one of a cluster, and says MOVED.  Afterwards a slot without an
+ * owner is anyone's affair, who then says MOVED or CLUSTERDOWN.
  */
 
 struct ngx_plum_redis_cluster_s {
     ngx_plum_redis_t       *redis;
     ngx_plum_redis_conn_t  *nodes[NGX_PLUM_REDIS_NODES];
     uint16_t                slots[PLUM_SLOTS];   /* indexes of nodes */
+    uint16_t                before[PLUM_SLOTS];  /* of the map before */
 
     ngx_plum_redis_op_t     query;
     ngx_event_t             refresh;     /* when to ask */
@@ -39,7 +44,9 @@ struct ngx_plum_redis_cluster_s {
     ngx_uint_t              attempts;    /* since the map was good */
     ngx_msec_t              asked;
 
-    unsigned                good:1;      /* there is a map, and it holds */
+    unsigned                known:1;     /* there is a map */
+    unsigned                good:1;      /* it holds, and all owners are up */
+    unsigned                deaf:1;      /* no node could be asked */
     unsigned                asking:1;
 };
 
@@ -60,6 +67,9 @@ static void ngx_plum_redis_slots_failed(ngx_plum_redis_conn_t *conn,
 static void ngx_plum_redis_slots_dropped(ngx_plum_redis_op_t *op);
 static void ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_conn_t *from, const redisReply *reply);
+static void ngx_plum_redis_cluster_assign(ngx_plum_redis_cluster_t *cluster,
+    plum_slot_range_t *range, uint16_t node);
+static void ngx_plum_redis_cluster_judge(ngx_plum_redis_cluster_t *cluster);
 static void ngx_plum_redis_cluster_wake(ngx_plum_redis_cluster_t *cluster);
 static void ngx_plum_redis_cluster_sweep(ngx_event_t *ev);
 
@@ -159,19 +169,24 @@ ngx_plum_redis_cluster_pending(ngx_plum_redis_cluster_t *cluster)
 }
 
 
-ngx_plum_redis_conn_t *
-ngx_plum_redis_cluster_node(ngx_plum_redis_cluster_t *cluster,
+ngx_int_t
+ngx_plum_redis_cluster_submit(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_op_t *op)
 {
-    uint16_t  node;
+    uint16_t                node;
+    ngx_plum_redis_conn_t  *conn;
+
+    if (!cluster->known) {
+        return cluster->attempts ? NGX_DECLINED
+                                 : ngx_plum_redis_retry(cluster->redis, op);
+    }
 
     node = cluster->slots[plum_slot(&op->command.key)];
 
-    if (node == NGX_PLUM_REDIS_NO_NODE) {
-        return ngx_plum_redis_cluster_any(cluster);
-    }
+    conn = (node == NGX_PLUM_REDIS_NO_NODE)
+           ? ngx_plum_redis_cluster_any(cluster) : cluster->nodes[node];
 
-    return cluster->nodes[node];
+    return conn ? ngx_plum_redis_conn_submit(conn, op) : NGX_DECLINED;
 }
 
 
@@ -334,7 +349,7 @@ ngx_plum_redis_cluster_ready(ngx_plum_redis_cluster_t *cluster)
 static void
 ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster)
 {
-    ngx_msec_t  pause, since;
+    ngx_msec_t  pause, max, since;
 
     if (cluster->asking || cluster->refresh.timer_set) {
         return;
@@ -345,7 +360,10 @@ ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster)
     if (cluster->attempts) {
         pause = plum_redis_backoff(cluster->attempts,
                                    (uint32_t) ngx_random());
-        pause = ngx_min(pause, NGX_PLUM_REDIS_PAUSE_MAX);
+        max = cluster->deaf ? NGX_PLUM_REDIS_PAUSE_MAX
+                            : NGX_PLUM_REDIS_REFRESH;
+
+        pause = ngx_min(pause, max);
     }
 
     since = ngx_current_msec - cluster->asked;
@@ -373,9 +391,11 @@ ngx_plum_redis_cluster_refresh(ngx_event_t *ev)
         && ngx_plum_redis_conn_submit(conn, &cluster->query) == NGX_OK)
     {
         cluster->asking = 1;
+        cluster->deaf = 0;
         return;
     }
 
+    cluster->deaf = 1;
     cluster->attempts++;
 
     ngx_plum_redis_cluster_wake(cluster);
@@ -456,11 +476,9 @@ static void
 ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_conn_t *from, const redisReply *reply)
 {
-    size_t                  i;
-    ngx_int_t               n;
-    ngx_uint_t              slot;
-    plum_slot_range_t       range;
-    ngx_plum_redis_conn_t  *conn;
+    size_t             i;
+    ngx_int_t          n;
+    plum_slot_range_t  range;
 
     for (n = 0; n < NGX_PLUM_REDIS_NODES; n++) {
         if (cluster->nodes[n]) {
@@ -468,6 +486,7 @@ ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
         }
     }
 
+    ngx_memcpy(cluster->before, cluster->slots, sizeof(cluster->slots));
     ngx_memset(cluster->slots, 0xff, sizeof(cluster->slots));
 
     for (i = 0; i < reply->elements; i++) {
@@ -475,18 +494,72 @@ ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
 
         n = ngx_plum_redis_cluster_find(cluster, from, &range.node, 0);
 
+        ngx_log_debug3(NGX_LOG_DEBUG_CORE, &from->log, 0,
+                       "plum redis slots %ud to %ud: node %i", range.first,
+                       range.last, n);
+
         /* without memory there is no owner: a MOVED will tell again */
 
-        for (slot = range.first; n != NGX_ERROR && slot <= range.last; slot++)
-        {
-            cluster->slots[slot] = (uint16_t) n;
+        if (n != NGX_ERROR) {
+            ngx_plum_redis_cluster_assign(cluster, &range, (uint16_t) n);
         }
     }
 
+    cluster->known = 1;
+
+    ngx_plum_redis_cluster_judge(cluster);
+
+    ngx_post_event(&cluster->sweep, &ngx_posted_events);
+}
+
+
+/*
+ * The news of a failover reach the nodes one after the other.  One that still
+ * names a master which is down is not believed where another owner is at
+ * work; if it should be right, that one says MOVED.
+ */
+
+static void
+ngx_plum_redis_cluster_assign(ngx_plum_redis_cluster_t *cluster,
+    plum_slot_range_t *range, uint16_t node)
+{
+    uint16_t                before;
+    ngx_uint_t              slot;
+    ngx_plum_redis_conn_t  *conn;
+
+    for (slot = range->first; slot <= range->last; slot++) {
+        cluster->slots[slot] = node;
+
+        before = cluster->before[slot];
+
+        if (!cluster->nodes[node]->failing
+            || before == NGX_PLUM_REDIS_NO_NODE)
+        {
+            continue;
+        }
+
+        conn = cluster->nodes[before];
+
+        if (ngx_plum_redis_at(conn, READY)) {
+            conn->lazy = 0;
+            cluster->slots[slot] = before;
+        }
+    }
+}
+
+
+/* connects to the owners; as long as one is down, the map may change */
+
+static void
+ngx_plum_redis_cluster_judge(ngx_plum_redis_cluster_t *cluster)
+{
+    ngx_uint_t              i;
+    ngx_plum_redis_conn_t  *conn;
+
     cluster->good = 1;
 
-    for (n = 0; n < NGX_PLUM_REDIS_NODES; n++) {
-        conn = cluster->nodes[n];
+    for (i = 0; i < NGX_PLUM_REDIS_NODES; i++) {
+        conn = cluster->nodes[i];
 
         if (conn == NULL || conn->lazy) {
             continue;
@@ -502,13 +575,12 @@ ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
 
     if (cluster->good) {
         cluster->attempts = 0;
-
-    } else {
-        cluster->attempts++;
-        ngx_plum_redis_cluster_later(cluster);
+        return;
     }
 
-    ngx_post_event(&cluster->sweep, &ngx_posted_events);
+    cluster->attempts++;
+
+    ngx_plum_redis_cluster_later(cluster);
 }
 
 
