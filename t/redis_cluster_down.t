@@ -209,6 +209,11 @@ sub unserved {
 sub all_lost {
     my @keys = map { $t->next_key } 1 .. 6;
     is($t->status($_), 200, 'before') for @keys;
+
+    # whichever is promoted in the end
+    for my $master ($cluster->masters) {
+        _replicated($master, grep { $cluster->node_of($_) == $master } @keys);
+    }
     $_->kill for $cluster->nodes;
 
     is($t->forwards(sub {
