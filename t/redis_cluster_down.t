@@ -212,7 +212,8 @@ sub all_lost {
 
     # whichever is promoted in the end
     for my $master ($cluster->masters) {
-        _replicated($master, grep { $cluster->node_of($_) == $master } @keys);
+        _replicated($master, grep { $cluster->node_of("plum:$_") == $master }
+            @keys);
     }
     $_->kill for $cluster->nodes;
 
