@@ -118,7 +118,7 @@ typedef struct {
     ngx_str_t                        text;   /* name:port, as in logs */
     in_port_t                        port;
     ngx_addr_t                      *addrs;
-    ngx_uint_t                       naddrs; /* 0: must be resolved */
+    ngx_uint_t                       naddrs; /* 0: the resolver knows */
     unsigned                         ip:1;   /* the name is an address */
     unsigned                         local:1;    /* a unix socket */
 } ngx_plum_redis_host_t;
@@ -212,6 +212,7 @@ struct ngx_plum_redis_s {
     ngx_msec_t                       timeout;
     ngx_uint_t                       max_pending;
     ngx_ssl_t                       *ssl;    /* NULL: no TLS */
+    ngx_resolver_t                  *resolver;   /* NULL: none */
 
     ngx_plum_redis_conn_t            conn;   /* plain, Sentinel: the node */
     ngx_plum_redis_conn_t            sentinel;
@@ -241,6 +242,8 @@ char *ngx_plum_redis_error(ngx_conf_t *cf, ngx_plum_redis_t *redis,
     const char *text);
 char *ngx_plum_redis_hosts(ngx_conf_t *cf, ngx_plum_redis_t *redis,
     ngx_str_t *list, in_port_t port);
+char *ngx_plum_redis_hosts_finish(ngx_conf_t *cf, ngx_plum_store_t *store,
+    ngx_resolver_t *resolver);
 char *ngx_plum_redis_tls(ngx_conf_t *cf, ngx_plum_redis_t *redis);
 
 /* the store of a configuration that came through: its life begins */

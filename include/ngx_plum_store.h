@@ -107,9 +107,15 @@ struct ngx_plum_store_s {
     ngx_str_t                    name;
     const ngx_plum_store_ops_t  *ops;
     void                        *data;   /* the kind's own */
-    ngx_resolver_t              *resolver;   /* of the configuration, set
-                                                when it is complete; or NULL */
+    ngx_str_t                    file;   /* where it is configured */
+    ngx_uint_t                   line;
     unsigned                     replicates:1;   /* claim.replicas works */
+
+    /* when the configuration is complete; or NULL.  resolver may be NULL */
+
+    char                      *(*finish)(ngx_conf_t *cf,
+                                         ngx_plum_store_t *store,
+                                         ngx_resolver_t *resolver);
 };
 
 

@@ -175,6 +175,8 @@ ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *storep = store;
     store->name = value[1];
+    store->file = cf->conf_file->file.name;
+    store->line = cf->conf_file->line;
 
     scheme = kind->scheme;
 

@@ -19,8 +19,6 @@ static char *ngx_http_plum_finish_probes(ngx_conf_t *cf,
     ngx_http_plum_loc_conf_t *plcf);
 static char *ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
-static void ngx_http_plum_finish_resolver(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf);
 static void ngx_http_plum_finish_cleanup(void *data);
 static ngx_uint_t ngx_http_plum_reviewed(ngx_http_plum_location_t *location,
     ngx_uint_t n);
@@ -357,27 +355,35 @@ ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
 }
 
 
-/* the resolver of http, and only that: stores belong to no server */
+/* with the resolver of http, and only that: stores belong to no server */
 
-static void
-ngx_http_plum_finish_resolver(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
+ngx_int_t
+ngx_http_plum_conf_stores(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
 {
     ngx_uint_t                  i;
+    ngx_resolver_t             *resolver;
     ngx_plum_store_t          **store;
     ngx_http_core_loc_conf_t   *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    resolver = clcf->resolver;
     store = pmcf->stores.elts;
 
     /* NGINX makes an empty one where there is none */
 
-    if (clcf->resolver == NULL || clcf->resolver->connections.nelts == 0) {
-        return;
+    if (resolver && resolver->connections.nelts == 0) {
+        resolver = NULL;
     }
 
     for (i = 0; i < pmcf->stores.nelts; i++) {
-        store[i]->resolver = clcf->resolver;
+        if (store[i]->finish
+            && store[i]->finish(cf, store[i], resolver) != NGX_CONF_OK)
+        {
+            return NGX_ERROR;
+        }
     }
+
+    return NGX_OK;
 }
 
 
@@ -390,8 +396,6 @@ ngx_http_plum_conf_review(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
     ngx_http_plum_location_t   *location;
     ngx_http_core_srv_conf_t  **cscf;
     ngx_http_core_main_conf_t  *cmcf;
-
-    ngx_http_plum_finish_resolver(cf, pmcf);
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     location = pmcf->locations.elts;

@@ -61,8 +61,6 @@ ngx_plum_redis_hosts(ngx_conf_t *cf, ngx_plum_redis_t *redis,
 }
 
 
-/* a name is looked up: that blocks, which is allowed at configuration time */
-
 static char *
 ngx_plum_redis_host(ngx_conf_t *cf, ngx_plum_redis_t *redis, ngx_str_t *url,
     in_port_t port)
@@ -76,6 +74,7 @@ ngx_plum_redis_host(ngx_conf_t *cf, ngx_plum_redis_t *redis, ngx_str_t *url,
 
     u.url = *url;
     u.default_port = port;
+    u.no_resolve = 1;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -105,6 +104,51 @@ ngx_plum_redis_host(ngx_conf_t *cf, ngx_plum_redis_t *redis, ngx_str_t *url,
 
     if (ngx_plum_redis_host_text(cf->pool, host) != NGX_OK) {
         return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * Names are asked for before each connection, where there is a resolver.
+ * Without one they are looked up now: that blocks, which is allowed at
+ * configuration time.
+ */
+
+char *
+ngx_plum_redis_hosts_finish(ngx_conf_t *cf, ngx_plum_store_t *store,
+    ngx_resolver_t *resolver)
+{
+    ngx_url_t               u;
+    ngx_uint_t              i;
+    ngx_plum_redis_t       *redis;
+    ngx_plum_redis_host_t  *host;
+
+    redis = store->data;
+    redis->resolver = resolver;
+
+    for (i = 0; resolver == NULL && i < redis->nhosts; i++) {
+        host = &redis->hosts[i];
+
+        if (host->naddrs) {
+            continue;
+        }
+
+        ngx_memzero(&u, sizeof(ngx_url_t));
+
+        u.url = host->text;
+
+        if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "%s in \"%V\" of plum store \"%V\" in %V:%ui",
+                          u.err ? u.err : "no memory", &host->text,
+                          &store->name, &store->file, store->line);
+            return NGX_CONF_ERROR;
+        }
+
+        host->addrs = u.addrs;
+        host->naddrs = u.naddrs;
     }
 
     return NGX_CONF_OK;
@@ -258,11 +302,6 @@ ngx_plum_redis_node_name(ngx_plum_redis_conn_t *from, const plum_node_t *node,
 }
 
 
-/*
- * Names are asked for again before each connection, where there is a
- * resolver; else what was found at configuration time is used.
- */
-
 ngx_int_t
 ngx_plum_redis_start_resolve(ngx_plum_redis_conn_t *conn)
 {
@@ -271,7 +310,7 @@ ngx_plum_redis_start_resolve(ngx_plum_redis_conn_t *conn)
     ngx_plum_redis_host_t  *host;
 
     host = &conn->hosts[conn->host];
-    resolver = conn->redis->store->resolver;
+    resolver = conn->redis->resolver;
 
     if (conn->address) {
         return NGX_OK;
@@ -280,15 +319,11 @@ ngx_plum_redis_start_resolve(ngx_plum_redis_conn_t *conn)
     conn->addrs = host->addrs;
     conn->naddrs = host->naddrs;
 
-    if (host->ip || host->local) {
+    if (conn->naddrs) {
         return NGX_OK;
     }
 
     if (resolver == NULL) {
-        if (conn->naddrs) {
-            return NGX_OK;
-        }
-
         ngx_plum_redis_conn_lost(conn, 0, "its name needs a \"resolver\"");
         return NGX_ERROR;
     }

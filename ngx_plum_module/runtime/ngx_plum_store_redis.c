@@ -652,6 +652,7 @@ ngx_plum_store_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
     store->data = redis;
     store->ops = &ngx_plum_store_redis_ops;
     store->replicates = 1;
+    store->finish = ngx_plum_redis_hosts_finish;
 
     return ngx_plum_redis_configure(cf, redis, scheme, address, parameters,
                                     nparameters);
