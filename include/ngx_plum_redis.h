@@ -314,9 +314,10 @@ ngx_uint_t ngx_plum_redis_same(ngx_plum_redis_conn_t *conn,
 /*
  * Cluster.  open() returns NULL if there is no memory.  submit() is as
  * ngx_plum_redis_submit().  redirect() follows a MOVED or ASK: NGX_OK, the
- * operation is on its way; NGX_DECLINED, it is still the caller's.  changed()
- * has the map of the slots asked for soon; ready() too, if it is needed.
- * pending() is 0 where nothing waits for a reply.
+ * operation is on its way; NGX_BUSY, it is still the caller's, as that node
+ * is down; NGX_DECLINED, too, as it leads nowhere.  changed() has the map
+ * of the slots asked for soon; ready() too, if it is needed.  pending() is 0
+ * where nothing waits for a reply.
  */
 
 ngx_plum_redis_cluster_t *ngx_plum_redis_cluster_open(

@@ -289,7 +289,7 @@ ngx_plum_redis_cluster_redirect(ngx_plum_redis_conn_t *conn,
     ask = (result->outcome == PLUM_REDIS_ASK);
 
     if (cluster == NULL
-        || op->unwanted
+        || ++op->tries > NGX_PLUM_REDIS_TRIES
         || plum_redirect_parse(&result->text, &slot, &node) != PLUM_OK
         || slot != plum_slot(&op->command.key))
     {
@@ -318,13 +318,8 @@ ngx_plum_redis_cluster_redirect(ngx_plum_redis_conn_t *conn,
         ngx_plum_redis_cluster_changed(cluster);
     }
 
-    if (++op->tries > NGX_PLUM_REDIS_TRIES
-        || ngx_plum_redis_conn_submit(cluster->nodes[i], op) != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
+    return ngx_plum_redis_conn_submit(cluster->nodes[i], op) == NGX_OK
+           ? NGX_OK : NGX_BUSY;
 }
 
 
@@ -618,6 +613,11 @@ ngx_plum_redis_cluster_sweep(ngx_event_t *ev)
 
         if (conn == NULL || !conn->lazy || conn->pending) {
             continue;
+        }
+
+        if (conn->reported) {
+            ngx_log_error(NGX_LOG_NOTICE, &conn->log, 0,
+                          "plum: redis has no slots any more");
         }
 
         if (conn->pool) {

@@ -170,6 +170,12 @@ ngx_plum_redis_conn_wake(ngx_plum_redis_conn_t *conn)
 {
     if (conn->step == NULL) {
         ngx_post_event(&conn->flush, &ngx_posted_events);
+
+    } else if (ngx_plum_redis_at(conn, LOCATE)) {
+
+        /* where nobody waited, an exiting worker has not begun to ask */
+
+        ngx_plum_redis_conn_wake(&conn->redis->sentinel);
     }
 }
 

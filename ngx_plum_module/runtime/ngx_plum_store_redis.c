@@ -343,16 +343,19 @@ static ngx_int_t
 ngx_plum_redis_op_elsewhere(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, plum_redis_result_t *result)
 {
-    ngx_int_t             rc;
-    plum_redis_outcome_t  outcome;
+    ngx_int_t  rc, done;
 
-    outcome = result->outcome;
+    done = (result->outcome == PLUM_REDIS_READONLY) ? NGX_ABORT : NGX_OK;
 
-    if (outcome == PLUM_REDIS_MOVED || outcome == PLUM_REDIS_ASK) {
+    if (op->unwanted) {
+        ngx_plum_redis_op_free(op);
+        return done;
+    }
 
-        if (ngx_plum_redis_cluster_redirect(conn, op, result) == NGX_OK) {
-            return NGX_OK;
-        }
+    if (result->outcome == PLUM_REDIS_MOVED
+        || result->outcome == PLUM_REDIS_ASK)
+    {
+        rc = ngx_plum_redis_cluster_redirect(conn, op, result);
 
     } else {
 
@@ -360,20 +363,24 @@ ngx_plum_redis_op_elsewhere(ngx_plum_redis_conn_t *conn,
             ngx_plum_redis_cluster_changed(conn->redis->cluster);
         }
 
-        if (ngx_plum_redis_retry(conn->redis, op) == NGX_OK) {
-            goto done;
-        }
+        rc = ngx_plum_redis_retry(conn->redis, op);
     }
 
-    result->outcome = PLUM_REDIS_REFUSED;
+    switch (rc) {
 
-    ngx_plum_redis_op_done(conn, op, result);
+    case NGX_OK:
+        break;
 
-done:
+    case NGX_BUSY:
+        ngx_plum_redis_op_failed(conn, op, NGX_PLUM_OP_NOT_SENT);
+        break;
 
-    rc = (outcome == PLUM_REDIS_READONLY) ? NGX_ABORT : NGX_OK;
+    default: /* NGX_DECLINED */
+        result->outcome = PLUM_REDIS_REFUSED;
+        ngx_plum_redis_op_done(conn, op, result);
+    }
 
-    return rc;
+    return done;
 }
 
 
