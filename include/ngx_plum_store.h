@@ -71,8 +71,8 @@ struct ngx_plum_claim_s {
  * A kind of store.
  *
  * claim    NGX_OK: outcome is set now.  NGX_AGAIN: handler is called later,
- *          never from inside claim().  One that was BUSY may be tried again; one
- *          that was UNKNOWN may not, as the store releases it.
+ *          never from inside claim().  One that was BUSY may be tried again;
+ *          one that was UNKNOWN may not, as the store releases it.
  * cancel   the request goes away while claim() is under way: handler will not
  *          be called; if the claim turns out to have been made, the store
  *          releases it.  Only called while op is not NULL.
@@ -121,9 +121,9 @@ struct ngx_plum_store_s {
 
 /*
  * Configuration of a store: called by plum_store with its scheme, the address
- * behind it ("memory:" and "16m" of "memory:16m") and the other parameters.  NGX_CONF_OK
- * or NGX_CONF_ERROR (logged).  tag is the address of the module, for
- * ngx_shared_memory_add().
+ * behind it ("memory:" and "16m" of "memory:16m") and the other parameters.
+ * NGX_CONF_OK or NGX_CONF_ERROR (logged).  tag is the address of the module,
+ * for ngx_shared_memory_add().
  */
 
 char *ngx_plum_store_memory(ngx_conf_t *cf, ngx_plum_store_t *store,

@@ -235,8 +235,8 @@ ngx_plum_redis_parameter(ngx_conf_t *cf, ngx_plum_redis_t *redis,
 
         if (p->tls && redis->ssl == NULL) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "parameter \"%V\" needs an address with \"rediss\"",
-                               parameter);
+                               "parameter \"%V\" needs an address with "
+                               "\"rediss\"", parameter);
             return NGX_CONF_ERROR;
         }
 
