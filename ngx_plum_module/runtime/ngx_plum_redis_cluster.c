@@ -177,8 +177,8 @@ ngx_plum_redis_cluster_submit(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_conn_t  *conn;
 
     if (!cluster->known) {
-        return cluster->attempts ? NGX_DECLINED
-                                 : ngx_plum_redis_retry(cluster->redis, op);
+        return cluster->attempts > 1
+               ? NGX_DECLINED : ngx_plum_redis_retry(cluster->redis, op);
     }
 
     node = cluster->slots[plum_slot(&op->command.key)];
@@ -335,9 +335,23 @@ ngx_plum_redis_cluster_changed(ngx_plum_redis_cluster_t *cluster)
 void
 ngx_plum_redis_cluster_ready(ngx_plum_redis_cluster_t *cluster)
 {
-    if (!cluster->good) {
-        ngx_plum_redis_cluster_later(cluster);
+    if (cluster->good) {
+        return;
     }
+
+    if (cluster->deaf) {
+
+        /* here is somebody to ask */
+
+        cluster->deaf = 0;
+        cluster->attempts = 0;
+
+        if (cluster->refresh.timer_set) {
+            ngx_del_timer(&cluster->refresh);
+        }
+    }
+
+    ngx_plum_redis_cluster_later(cluster);
 }
 
 
