@@ -105,6 +105,7 @@ typedef struct {
     ngx_uint_t                   hold;       /* in_doubt=hold */
     plum_success_t               success;
     size_t                       answer;     /* 0: off */
+    ngx_uint_t                   replicas;   /* wait_replicas= */
 } ngx_http_plum_idempotency_t;
 
 
@@ -353,6 +354,11 @@ char *ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
 
 char *ngx_http_plum_conf_finish(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
+
+/* stores learn what stands behind them; used by a location or not */
+
+ngx_int_t ngx_http_plum_conf_stores(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
 
 /* checks that need everything merged: what is weak is warned of */
 

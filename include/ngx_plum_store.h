@@ -50,6 +50,8 @@ struct ngx_plum_claim_s {
     ngx_str_t            key;            /* at most PLUM_KEY_MAX bytes */
     u_char               token[NGX_PLUM_TOKEN_LEN];
     ngx_msec_t           lease;
+    ngx_uint_t           replicas;       /* that must have a claim or commit
+                                            before it counts */
     ngx_pool_t          *pool;           /* for answer */
     ngx_log_t           *log;
     ngx_plum_claim_pt    handler;        /* when claim() returned NGX_AGAIN */
@@ -69,8 +71,8 @@ struct ngx_plum_claim_s {
  * A kind of store.
  *
  * claim    NGX_OK: outcome is set now.  NGX_AGAIN: handler is called later,
- *          never from inside claim().  A repeated claim with the same token
- *          finds its own record and is OK (a retried command).
+ *          never from inside claim().  One that was BUSY may be tried again;
+ *          one that was UNKNOWN may not, as the store releases it.
  * cancel   the request goes away while claim() is under way: handler will not
  *          be called; if the claim turns out to have been made, the store
  *          releases it.  Only called while op is not NULL.
@@ -105,19 +107,28 @@ struct ngx_plum_store_s {
     ngx_str_t                    name;
     const ngx_plum_store_ops_t  *ops;
     void                        *data;   /* the kind's own */
+    ngx_str_t                    file;   /* where it is configured */
+    ngx_uint_t                   line;
+    unsigned                     replicates:1;   /* claim.replicas works */
+
+    /* when the configuration is complete; or NULL.  resolver may be NULL */
+
+    char                      *(*finish)(ngx_conf_t *cf,
+                                         ngx_plum_store_t *store,
+                                         ngx_resolver_t *resolver);
 };
 
 
 /*
- * Configuration of a store: called by plum_store with the address behind its
- * scheme ("16m" of "memory:16m") and the remaining parameters.  NGX_CONF_OK
- * or NGX_CONF_ERROR (logged).  tag is the address of the module, for
- * ngx_shared_memory_add().
+ * Configuration of a store: called by plum_store with its scheme, the address
+ * behind it ("memory:" and "16m" of "memory:16m") and the other parameters.
+ * NGX_CONF_OK or NGX_CONF_ERROR (logged).  tag is the address of the module,
+ * for ngx_shared_memory_add().
  */
 
 char *ngx_plum_store_memory(ngx_conf_t *cf, ngx_plum_store_t *store,
-    ngx_str_t *address, ngx_str_t *parameters, ngx_uint_t nparameters,
-    void *tag);
+    ngx_str_t *scheme, ngx_str_t *address, ngx_str_t *parameters,
+    ngx_uint_t nparameters, void *tag);
 
 
 #endif /* _NGX_PLUM_STORE_H_INCLUDED_ */

@@ -23,6 +23,7 @@
 #define PLUM_REDIS_TOKEN_LEN     16
 #define PLUM_REDIS_SHA_LEN       40
 #define PLUM_REDIS_ARGS_MAX      8
+#define PLUM_REDIS_DEPTH         8       /* hiredis 0.14 has no more */
 
 
 typedef enum {
@@ -103,10 +104,20 @@ void plum_redis_judge(plum_redis_kind_t kind, int again,
     const redisReply *reply, plum_redis_result_t *result);
 
 /*
+ * The reply to WAIT: how many replicas have what was written before on this
+ * connection, perhaps fewer than were asked for.  PLUM_ERROR: no such reply.
+ * https://redis.io/docs/latest/commands/wait/
+ */
+
+int plum_redis_wait(const redisReply *reply, uint64_t *replicas);
+
+/*
  * The next whole reply of the reader; *reply is NULL where more bytes are
- * needed.  Where array is 0 an array is refused from its first byte, and
- * never more than max bytes are kept for a reply.  PLUM_ERROR: protocol
- * error, *text says which; the reader is of no use any more.
+ * needed.  Nothing is built of a reply that is not whole: what it announces
+ * costs no memory.  Where array is 0 an array is refused from its first byte;
+ * else it holds the types of RESP2 only, at most PLUM_REDIS_DEPTH levels.
+ * PLUM_ERROR: no such reply, or one that is or is going to be of more than
+ * max bytes, *text says which; the reader is of no use any more.
  */
 
 int plum_redis_next(redisReader *reader, int array, size_t max,

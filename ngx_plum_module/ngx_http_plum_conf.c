@@ -9,7 +9,8 @@
 
 
 typedef char *(*ngx_http_plum_store_pt)(ngx_conf_t *cf,
-    ngx_plum_store_t *store, ngx_str_t *address, ngx_str_t *parameters,
+    ngx_plum_store_t *store, ngx_str_t *scheme, ngx_str_t *address,
+    ngx_str_t *parameters,
     ngx_uint_t nparameters, void *tag);
 
 typedef struct {
@@ -27,10 +28,12 @@ static char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
 static const ngx_http_plum_store_kind_t  ngx_http_plum_store_kinds[] = {
     { ngx_string("memory:"), ngx_plum_store_memory },
     { ngx_string("redis://"), ngx_plum_store_redis },
-    { ngx_string("rediss://"), ngx_plum_store_rediss },
-    { ngx_string("unix:"), ngx_plum_store_redis_unix },
-    { ngx_string("redis+"), ngx_plum_store_redis_later },
-    { ngx_string("rediss+"), ngx_plum_store_redis_later },
+    { ngx_string("rediss://"), ngx_plum_store_redis },
+    { ngx_string("redis+cluster://"), ngx_plum_store_redis },
+    { ngx_string("rediss+cluster://"), ngx_plum_store_redis },
+    { ngx_string("redis+sentinel://"), ngx_plum_store_redis },
+    { ngx_string("rediss+sentinel://"), ngx_plum_store_redis },
+    { ngx_string("unix:"), ngx_plum_store_redis },
     { ngx_null_string, NULL }
 };
 
@@ -126,7 +129,7 @@ ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_plum_main_conf_t *pmcf = conf;
 
-    ngx_str_t                         *value, address;
+    ngx_str_t                         *value, scheme, address;
     ngx_uint_t                         i;
     ngx_plum_store_t                  *store, **storep;
     const ngx_http_plum_store_kind_t  *kind;
@@ -172,12 +175,16 @@ ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *storep = store;
     store->name = value[1];
+    store->file = cf->conf_file->file.name;
+    store->line = cf->conf_file->line;
 
-    address.data = value[2].data + kind->scheme.len;
-    address.len = value[2].len - kind->scheme.len;
+    scheme = kind->scheme;
 
-    return kind->handler(cf, store, &address, &value[3], cf->args->nelts - 3,
-                         &ngx_http_plum_module);
+    address.data = value[2].data + scheme.len;
+    address.len = value[2].len - scheme.len;
+
+    return kind->handler(cf, store, &scheme, &address, &value[3],
+                         cf->args->nelts - 3, &ngx_http_plum_module);
 }
 
 

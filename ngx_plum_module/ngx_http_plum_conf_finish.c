@@ -332,13 +332,58 @@ ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
     for (i = 0; i < pmcf->stores.nelts; i++) {
         if (ngx_http_plum_same(&store[i]->name, &idempotency->name)) {
             idempotency->store = store[i];
-            return NGX_CONF_OK;
+            break;
         }
+    }
+
+    if (i < pmcf->stores.nelts
+        && (idempotency->replicas == 0 || store[i]->replicates))
+    {
+        return NGX_CONF_OK;
+    }
+
+    if (i < pmcf->stores.nelts) {
+        return ngx_http_plum_conf_error(cf, &idempotency->where,
+                                        "\"wait_replicas\" needs a store in "
+                                        "Redis, \"%V\" is not",
+                                        &idempotency->name);
     }
 
     return ngx_http_plum_conf_error(cf, &idempotency->where,
                                     "unknown store \"%V\"",
                                     &idempotency->name);
+}
+
+
+/* with the resolver of http, and only that: stores belong to no server */
+
+ngx_int_t
+ngx_http_plum_conf_stores(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
+{
+    ngx_uint_t                  i;
+    ngx_resolver_t             *resolver;
+    ngx_plum_store_t          **store;
+    ngx_http_core_loc_conf_t   *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    resolver = clcf->resolver;
+    store = pmcf->stores.elts;
+
+    /* NGINX makes an empty one where there is none */
+
+    if (resolver && resolver->connections.nelts == 0) {
+        resolver = NULL;
+    }
+
+    for (i = 0; i < pmcf->stores.nelts; i++) {
+        if (store[i]->finish
+            && store[i]->finish(cf, store[i], resolver) != NGX_CONF_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -30,6 +30,8 @@ static char *ngx_http_plum_idempotency_in_doubt(ngx_conf_t *cf,
     ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
     ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_replicas(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_time(ngx_str_t *value,
     ngx_msec_t *msec);
 
@@ -42,6 +44,7 @@ static const ngx_http_plum_parameter_t  ngx_http_plum_parameters[] = {
     { ngx_string("success="), ngx_http_plum_idempotency_success },
     { ngx_string("in_doubt="), ngx_http_plum_idempotency_in_doubt },
     { ngx_string("answer="), ngx_http_plum_idempotency_answer },
+    { ngx_string("wait_replicas="), ngx_http_plum_idempotency_replicas },
     { ngx_null_string, NULL }
 };
 
@@ -237,6 +240,24 @@ ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
     }
 
     idempotency->answer = size;
+
+    return NULL;
+}
+
+
+static char *
+ngx_http_plum_idempotency_replicas(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(value->data, value->len);
+
+    if (n == NGX_ERROR || n == 0) {
+        return "it must be a number above zero";
+    }
+
+    idempotency->replicas = n;
 
     return NULL;
 }

@@ -453,6 +453,12 @@ idempotency plum_idempotency mem in_doubt=commit;
     invalid parameter "in_doubt=commit", it must be "release" or "hold"
 idempotency plum_idempotency mem answer=0;
     invalid parameter "answer=0", it must be "off" or a size
+idempotency plum_idempotency mem wait_replicas=0;
+    invalid parameter "wait_replicas=0", it must be a number above zero
+idempotency plum_idempotency mem wait_replicas=some;
+    invalid parameter "wait_replicas=some", it must be a number above zero
+idempotency plum_idempotency mem wait_replicas=1;
+    "wait_replicas" needs a store in Redis, "mem" is not
 
 # the rest
 

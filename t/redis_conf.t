@@ -50,6 +50,14 @@ __DATA__
 + rediss://localhost
 + rediss://localhost:6380/1 ca=%%TESTDIR%%/ca.crt
 + rediss://localhost ca=%%TESTDIR%%/ca.crt certificate=%%TESTDIR%%/client.crt certificate_key=%%TESTDIR%%/client.key
++ redis://127.0.0.1,127.0.0.2:6380
++ redis://nginx@127.0.0.1,localhost/2 password_file=%%TESTDIR%%/pass
++ redis+cluster://127.0.0.1:7000,127.0.0.2,localhost:7002
++ redis+cluster://127.0.0.1:7000/0
++ rediss+cluster://nginx@localhost:7000 password_file=%%TESTDIR%%/pass ca=%%TESTDIR%%/ca.crt
++ redis+sentinel://127.0.0.1,127.0.0.2:26380/main
++ redis+sentinel://nginx@127.0.0.1/main database=2 password_file=%%TESTDIR%%/pass
++ rediss+sentinel://localhost/main ca=%%TESTDIR%%/ca.crt
 + unix:/run/redis.sock
 + unix:/run/redis.sock prefix=x: timeout=1s
 + unix:/run/redis.sock user=nginx password_file=%%TESTDIR%%/pass database=3
@@ -84,10 +92,22 @@ __DATA__
 - redis://nginx@127.0.0.1/1 user=other password_file=%%TESTDIR%%/pass
 - redis://127.0.0.1/1 database=2
 - redis://127.0.0.1 timeout=1s timeout=2s
-- redis://127.0.0.1,127.0.0.2
-- redis+cluster://127.0.0.1:7000
-- rediss+cluster://127.0.0.1:7000
-- redis+sentinel://127.0.0.1:26379/main
+- redis://127.0.0.1,
+- redis://,127.0.0.1
+- redis://127.0.0.1,no.such.host.invalid
+- redis://127.0.0.1,127.0.0.2/x
+- redis+cluster://
+- redis+cluster://127.0.0.1:7000/1
+- redis+cluster://127.0.0.1:7000 database=1
+- redis+cluster://127.0.0.1:7000,127.0.0.1:0
+- redis+cluster://127.0.0.1:7000 ca=%%TESTDIR%%/ca.crt
+- redis+sentinel://127.0.0.1
+- redis+sentinel://127.0.0.1/
+- redis+sentinel:///main
+- redis+sentinel://127.0.0.1/main ca=%%TESTDIR%%/ca.crt
+- redis+sentinel://nginx@127.0.0.1/main
+- redis+other://127.0.0.1
+- unix+cluster:/run/redis.sock
 - unix:
 - unix:relative.sock timeout=0
 - http://127.0.0.1

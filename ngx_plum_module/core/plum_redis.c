@@ -1,10 +1,12 @@
 /*
  * What the Redis store says and hears: scripts, commands, the meaning of
  * replies, the pause before a connection is tried again; see plum_redis.h.
+ * Replies are cut out of the stream in plum_redis_reader.c.
  */
 
 #include <plum_redis.h>
 #include <plum_encoding.h>
+#include <plum_str.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +26,15 @@ typedef struct {
 } plum_redis_script_t;
 
 
-static int plum_redis_contains(const plum_str_t *text, const char *word);
+typedef struct {
+    plum_str_t            word;
+    int                   anywhere;      /* else the text starts with it */
+    plum_redis_outcome_t  outcome;
+} plum_redis_refusal_t;
+
+
+static int plum_redis_contains(const plum_str_t *text,
+    const plum_str_t *word);
 static void plum_redis_judge_claim(const redisReply *reply,
     plum_redis_result_t *result);
 static void plum_redis_judge_error(const redisReply *reply,
@@ -82,6 +92,27 @@ static const plum_redis_script_t  plum_redis_scripts[] = {
       "return redis.call('DEL', KEYS[1])\n",
       "e9942c6a56debe2e1eb0857710f7c06092697c1b" }
 };
+
+
+/*
+ * Error replies, the first row that fits.  Before Redis 7 the error of a
+ * command in a script has other words in front.
+ */
+
+static const plum_redis_refusal_t  plum_redis_refusals[] = {
+    { PLUM_STR("NOSCRIPT"), 0, PLUM_REDIS_NOSCRIPT },
+    { PLUM_STR("MOVED "), 0, PLUM_REDIS_MOVED },
+    { PLUM_STR("ASK "), 0, PLUM_REDIS_ASK },
+    { PLUM_STR("TRYAGAIN"), 0, PLUM_REDIS_TRYAGAIN },
+    { PLUM_STR("CLUSTERDOWN"), 0, PLUM_REDIS_TRYAGAIN },
+    { PLUM_STR("MASTERDOWN"), 0, PLUM_REDIS_READONLY },
+    { PLUM_STR("READONLY"), 1, PLUM_REDIS_READONLY },
+    { PLUM_STR("WRONGTYPE"), 1, PLUM_REDIS_FOREIGN },
+    { PLUM_STR("PLUM no record"), 1, PLUM_REDIS_FOREIGN }
+};
+
+#define PLUM_REDIS_REFUSALS                                                   \
+    (sizeof(plum_redis_refusals) / sizeof(plum_redis_refusals[0]))
 
 
 const char *
@@ -280,34 +311,34 @@ plum_redis_judge_claim(const redisReply *reply, plum_redis_result_t *result)
 static void
 plum_redis_judge_error(const redisReply *reply, plum_redis_result_t *result)
 {
+    size_t                       i;
+    const plum_redis_refusal_t  *refusal;
+
     result->outcome = PLUM_REDIS_REFUSED;
     result->text.data = (const uint8_t *) reply->str;
     result->text.len = (size_t) reply->len;
 
-    if (result->text.len >= 8 && memcmp(reply->str, "NOSCRIPT", 8) == 0) {
-        result->outcome = PLUM_REDIS_NOSCRIPT;
-        return;
-    }
+    for (i = 0; i < PLUM_REDIS_REFUSALS; i++) {
+        refusal = &plum_redis_refusals[i];
 
-    /* before Redis 7 the error of a script has other words in front */
-
-    if (plum_redis_contains(&result->text, "WRONGTYPE")
-        || plum_redis_contains(&result->text, "PLUM no record"))
-    {
-        result->outcome = PLUM_REDIS_FOREIGN;
+        if (refusal->anywhere
+            ? plum_redis_contains(&result->text, &refusal->word)
+            : plum_str_starts(&result->text, &refusal->word))
+        {
+            result->outcome = refusal->outcome;
+            return;
+        }
     }
 }
 
 
 static int
-plum_redis_contains(const plum_str_t *text, const char *word)
+plum_redis_contains(const plum_str_t *text, const plum_str_t *word)
 {
-    size_t  i, len;
+    size_t  i;
 
-    len = strlen(word);
-
-    for (i = 0; i + len <= text->len; i++) {
-        if (memcmp(text->data + i, word, len) == 0) {
+    for (i = 0; i + word->len <= text->len; i++) {
+        if (memcmp(text->data + i, word->data, word->len) == 0) {
             return 1;
         }
     }
@@ -317,40 +348,13 @@ plum_redis_contains(const plum_str_t *text, const char *word)
 
 
 int
-plum_redis_next(redisReader *reader, int array, size_t max,
-    redisReply **reply, const char **text)
+plum_redis_wait(const redisReply *reply, uint64_t *replicas)
 {
-    void  *object;
-
-    *reply = NULL;
-
-    /* ridx is -1 between replies */
-
-    if (!array
-        && reader->ridx == -1
-        && reader->pos < reader->len
-        && reader->buf[reader->pos] != '+'
-        && reader->buf[reader->pos] != '-'
-        && reader->buf[reader->pos] != ':'
-        && reader->buf[reader->pos] != '$')
-    {
-        *text = "reply of an unexpected type";
+    if (reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
         return PLUM_ERROR;
     }
 
-    object = NULL;
-
-    if (redisReaderGetReply(reader, &object) != REDIS_OK) {
-        *text = reader->errstr;
-        return PLUM_ERROR;
-    }
-
-    if (object == NULL && reader->len - reader->pos > max) {
-        *text = "reply is too large";
-        return PLUM_ERROR;
-    }
-
-    *reply = object;
+    *replicas = (uint64_t) reply->integer;
 
     return PLUM_OK;
 }

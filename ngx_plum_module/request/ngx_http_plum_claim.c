@@ -127,6 +127,7 @@ ngx_http_plum_claim_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     ctx->claim.key = ctx->key;
     ctx->claim.lease = ctx->plcf->idempotency->lease;
+    ctx->claim.replicas = ctx->plcf->idempotency->replicas;
     ctx->claim.pool = r->pool;
     ctx->claim.log = r->connection->log;
     ctx->claim.handler = ngx_http_plum_claim_handler;

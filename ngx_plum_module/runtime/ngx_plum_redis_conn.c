@@ -11,17 +11,25 @@
                                             connection, tried again at once */
 
 
-static void ngx_plum_redis_conn_begin(ngx_plum_redis_conn_t *conn);
 static void ngx_plum_redis_conn_flush_handler(ngx_event_t *ev);
 static void ngx_plum_redis_conn_connect_handler(ngx_event_t *ev);
 static void ngx_plum_redis_conn_deadline_handler(ngx_event_t *ev);
+static void ngx_plum_redis_conn_report(ngx_plum_redis_conn_t *conn,
+    ngx_uint_t ready, ngx_err_t err, const char *text);
+static ngx_uint_t ngx_plum_redis_conn_next(ngx_plum_redis_conn_t *conn);
+static void ngx_plum_redis_conn_drop(ngx_queue_t *ops);
 static u_char *ngx_plum_redis_conn_log(ngx_log_t *log, u_char *buf,
     size_t len);
 
 
 void
-ngx_plum_redis_conn_open(ngx_plum_redis_conn_t *conn)
+ngx_plum_redis_conn_open(ngx_plum_redis_conn_t *conn, ngx_plum_redis_t *redis,
+    ngx_plum_redis_host_t *hosts, ngx_uint_t nhosts)
 {
+    conn->redis = redis;
+    conn->hosts = hosts;
+    conn->nhosts = nhosts;
+
     conn->log = *ngx_cycle->log;
     conn->log.handler = ngx_plum_redis_conn_log;
     conn->log.data = conn;
@@ -33,6 +41,7 @@ ngx_plum_redis_conn_open(ngx_plum_redis_conn_t *conn)
 
     ngx_queue_init(&conn->waiting);
     ngx_queue_init(&conn->sent);
+    ngx_queue_init(&conn->held);
 
     conn->fake.fd = (ngx_socket_t) -1;
     conn->fake.data = conn;
@@ -56,38 +65,26 @@ ngx_plum_redis_conn_open(ngx_plum_redis_conn_t *conn)
 
     /* a new worker looks at posted events only after its first other event */
 
-    ngx_add_timer(&conn->connect, 1);
+    if (!conn->lazy) {
+        ngx_add_timer(&conn->connect, 1);
+    }
 }
 
 
 void
 ngx_plum_redis_conn_exit(ngx_plum_redis_conn_t *conn)
 {
-    ngx_uint_t            i;
-    ngx_queue_t          *q, *queues[2];
-    ngx_plum_redis_op_t  *op;
-
     if (!conn->opened) {
         return;
     }
 
     conn->opened = 0;
-    conn->closed = 1;
 
     ngx_plum_redis_conn_close(conn);
 
-    queues[0] = &conn->sent;
-    queues[1] = &conn->waiting;
-
-    for (i = 0; i < 2; i++) {
-        while (!ngx_queue_empty(queues[i])) {
-            q = ngx_queue_head(queues[i]);
-            op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
-
-            ngx_queue_remove(q);
-            ngx_plum_redis_op_free(op);
-        }
-    }
+    ngx_plum_redis_conn_drop(&conn->sent);
+    ngx_plum_redis_conn_drop(&conn->held);
+    ngx_plum_redis_conn_drop(&conn->waiting);
 
     conn->pending = 0;
 
@@ -104,6 +101,32 @@ ngx_plum_redis_conn_exit(ngx_plum_redis_conn_t *conn)
         conn->out = NULL;
         conn->out_size = 0;
     }
+
+    if (conn->resolved) {
+        ngx_destroy_pool(conn->resolved);
+        conn->resolved = NULL;
+    }
+
+    if (conn->pool) {
+        ngx_destroy_pool(conn->pool);
+        conn->pool = NULL;
+    }
+}
+
+
+static void
+ngx_plum_redis_conn_drop(ngx_queue_t *ops)
+{
+    ngx_queue_t          *q;
+    ngx_plum_redis_op_t  *op;
+
+    while (!ngx_queue_empty(ops)) {
+        q = ngx_queue_head(ops);
+        op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
+
+        ngx_queue_remove(q);
+        op->type->dropped(op);
+    }
 }
 
 
@@ -111,13 +134,6 @@ ngx_int_t
 ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op)
 {
-    if (!conn->opened && !conn->closed) {
-
-        /* after a reload without a master process */
-
-        ngx_plum_redis_conn_open(conn);
-    }
-
     if (!conn->opened
         || conn->failing
         || (conn->pending >= conn->redis->max_pending && !op->settlement))
@@ -136,9 +152,7 @@ ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
 
         ngx_queue_insert_tail(&conn->waiting, &op->queue);
 
-        if (conn->step == NULL) {
-            ngx_post_event(&conn->flush, &ngx_posted_events);
-        }
+        ngx_plum_redis_conn_wake(conn);
     }
 
     conn->pending++;
@@ -151,7 +165,22 @@ ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
 }
 
 
-static void
+void
+ngx_plum_redis_conn_wake(ngx_plum_redis_conn_t *conn)
+{
+    if (conn->step == NULL) {
+        ngx_post_event(&conn->flush, &ngx_posted_events);
+
+    } else if (ngx_plum_redis_at(conn, LOCATE)) {
+
+        /* where nobody waited, an exiting worker has not begun to ask */
+
+        ngx_plum_redis_conn_wake(&conn->redis->sentinel);
+    }
+}
+
+
+void
 ngx_plum_redis_conn_begin(ngx_plum_redis_conn_t *conn)
 {
     conn->step = &ngx_plum_redis_steps[0];
@@ -202,7 +231,7 @@ ngx_plum_redis_conn_flush_handler(ngx_event_t *ev)
 
     if (conn->step == NULL) {
         if (!conn->connect.timer_set
-            && (!ngx_exiting || !ngx_plum_redis_conn_unused(conn)))
+            && (!ngx_exiting || !ngx_plum_redis_unused(conn->redis)))
         {
             ngx_plum_redis_conn_begin(conn);
         }
@@ -210,7 +239,7 @@ ngx_plum_redis_conn_flush_handler(ngx_event_t *ev)
         return;
     }
 
-    if (!ngx_plum_redis_at(conn, TCP) && !ngx_plum_redis_at(conn, TLS)) {
+    if (ngx_plum_redis_connected(conn)) {
         ngx_plum_redis_conn_flush(conn);
     }
 }
@@ -230,7 +259,7 @@ ngx_plum_redis_conn_connect_handler(ngx_event_t *ev)
         return;
     }
 
-    if (!ngx_exiting || !ngx_plum_redis_conn_unused(conn)) {
+    if (!ngx_exiting || !ngx_plum_redis_unused(conn->redis)) {
         ngx_plum_redis_conn_begin(conn);
     }
 }
@@ -311,57 +340,48 @@ ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
     const char *text)
 {
     uint64_t     tried;
-    ngx_uint_t   ready, stable, pause;
+    ngx_uint_t   ready, pause;
     ngx_queue_t  ops;
+
+    if (conn->sentinel) {
+        ngx_plum_redis_sentinel_lost(conn, err, text);
+        return;
+    }
 
     pause = 0;
     ready = ngx_plum_redis_at(conn, READY);
-    stable = ready && (ngx_msec_int_t) (ngx_current_msec - conn->since)
-                      >= NGX_PLUM_REDIS_STABLE;
 
-    if (stable) {
+    if (ready
+        && (ngx_msec_int_t) (ngx_current_msec - conn->since)
+           >= NGX_PLUM_REDIS_STABLE)
+    {
         conn->attempts = 0;
         conn->address = 0;
 
-    } else if (!ready && conn->address + 1 < conn->redis->naddrs) {
-        conn->address++;
-
-    } else {
+    } else if (ready || !ngx_plum_redis_conn_next(conn)) {
         conn->address = 0;
         conn->attempts++;
         conn->failing = 1;
 
         pause = plum_redis_backoff(conn->attempts, (uint32_t) ngx_random());
+
+        if (conn->redis->mode != NGX_PLUM_REDIS_PLAIN) {
+            pause = ngx_min(pause, NGX_PLUM_REDIS_PAUSE_MAX);
+        }
     }
 
-    /* once per change of state; a loss that nobody noticed is none */
-
-    if (conn->reported) {
-        ngx_log_debug1(NGX_LOG_DEBUG_CORE, &conn->log, err,
-                       "plum: redis is unavailable: %s", text);
-
-    } else if (conn->failing || (ready && conn->pending)) {
-        ngx_log_error(NGX_LOG_ERR, &conn->log, err,
-                      "plum: redis is unavailable: %s", text);
-        conn->reported = 1;
-
-    } else {
-        ngx_log_error(NGX_LOG_INFO, &conn->log, err,
-                      "plum: the connection to redis ended: %s", text);
-    }
+    ngx_plum_redis_conn_report(conn, ready, err, text);
 
     tried = conn->tried;
 
     ngx_plum_redis_conn_close(conn);
 
-    if (pause) {
-        ngx_add_timer(&conn->connect, pause);
-
-    } else {
-        ngx_post_event(&conn->flush, &ngx_posted_events);
-    }
-
     ngx_queue_init(&ops);
+
+    if (!ngx_queue_empty(&conn->held)) {
+        ngx_queue_add(&ops, &conn->held);
+        ngx_queue_init(&conn->held);
+    }
 
     if (!ngx_queue_empty(&conn->sent)) {
         ngx_queue_add(&ops, &conn->sent);
@@ -373,7 +393,63 @@ ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
         ngx_queue_init(&conn->waiting);
     }
 
+    if (conn->lazy && ngx_queue_empty(&conn->waiting)) {
+
+        /* the next operation, if any, is the next attempt */
+
+        conn->failing = 0;
+
+    } else if (pause) {
+        ngx_add_timer(&conn->connect, pause);
+
+    } else {
+        ngx_post_event(&conn->flush, &ngx_posted_events);
+    }
+
+    ngx_plum_redis_lost(conn);
+
     ngx_plum_redis_conn_fail(conn, &ops, tried);
+}
+
+
+/* once per change of state; a loss that nobody noticed is none */
+
+static void
+ngx_plum_redis_conn_report(ngx_plum_redis_conn_t *conn, ngx_uint_t ready,
+    ngx_err_t err, const char *text)
+{
+    if (conn->reported) {
+        ngx_log_debug1(NGX_LOG_DEBUG_CORE, &conn->log, err,
+                       "plum: redis is unavailable: %s", text);
+
+    } else if (!conn->lazy && (conn->failing || (ready && conn->pending))) {
+        ngx_log_error(NGX_LOG_ERR, &conn->log, err,
+                      "plum: redis is unavailable: %s", text);
+        conn->reported = 1;
+
+    } else {
+        ngx_log_error(NGX_LOG_INFO, &conn->log, err,
+                      "plum: the connection to redis ended: %s", text);
+    }
+}
+
+
+/* the next address, or host, in this round: 0 if all have been tried */
+
+static ngx_uint_t
+ngx_plum_redis_conn_next(ngx_plum_redis_conn_t *conn)
+{
+    if (conn->address + 1 < conn->naddrs
+        && conn->step > &ngx_plum_redis_steps[NGX_PLUM_REDIS_RESOLVE])
+    {
+        conn->address++;
+        return 1;
+    }
+
+    conn->address = 0;
+    conn->host = (conn->host + 1) % conn->nhosts;
+
+    return conn->host != conn->first;
 }
 
 
@@ -392,9 +468,8 @@ ngx_plum_redis_conn_fail(ngx_plum_redis_conn_t *conn, ngx_queue_t *ops,
 
         /* without TLS, a command of which the last byte is missing is none */
 
-        ngx_plum_redis_op_failed(conn->redis, op,
-                                 op->end <= tried ? NGX_PLUM_OP_UNKNOWN
-                                                  : NGX_PLUM_OP_NOT_SENT);
+        op->type->failed(conn, op, op->end <= tried ? NGX_PLUM_OP_UNKNOWN
+                                                    : NGX_PLUM_OP_NOT_SENT);
     }
 }
 
@@ -414,6 +489,13 @@ ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn)
     if (conn->connect.timer_set) {
         ngx_del_timer(&conn->connect);
     }
+
+    if (conn->resolving) {
+        ngx_resolve_name_done(conn->resolving);
+        conn->resolving = NULL;
+    }
+
+    conn->replicas = 0;
 
     if (conn->out) {
         ngx_explicit_memzero(conn->out, conn->out_len);
@@ -448,13 +530,6 @@ ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn)
 }
 
 
-ngx_uint_t
-ngx_plum_redis_conn_unused(ngx_plum_redis_conn_t *conn)
-{
-    return conn->pending == 0 && conn->redis->unsettled == 0;
-}
-
-
 static u_char *
 ngx_plum_redis_conn_log(ngx_log_t *log, u_char *buf, size_t len)
 {
@@ -470,5 +545,6 @@ ngx_plum_redis_conn_log(ngx_log_t *log, u_char *buf, size_t len)
     }
 
     return ngx_snprintf(p, len, ", plum store: \"%V\", redis: \"%V\"",
-                        &conn->redis->name, &conn->redis->url);
+                        &conn->redis->store->name,
+                        &conn->hosts[conn->host].text);
 }

@@ -17,7 +17,10 @@
 static ngx_int_t ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_conn_connected(ngx_connection_t *c,
     ngx_err_t *err);
-static ngx_int_t ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn,
+static ngx_uint_t ngx_plum_redis_conn_array(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_conn_reserve(ngx_plum_redis_conn_t *conn,
+    size_t len);
+static void ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn,
     char *data, size_t len);
 
 
@@ -32,7 +35,7 @@ ngx_plum_redis_conn_read(ngx_event_t *rev)
     c = rev->data;
     conn = c->data;
 
-    if (c->close && ngx_plum_redis_conn_unused(conn)) {
+    if (c->close && ngx_plum_redis_unused(conn->redis)) {
         ngx_plum_redis_conn_close(conn);
         return;
     }
@@ -68,7 +71,7 @@ ngx_plum_redis_conn_read(ngx_event_t *rev)
         return;
     }
 
-    if (c->close && ngx_plum_redis_conn_unused(conn)) {
+    if (c->close && ngx_plum_redis_unused(conn->redis)) {
         ngx_plum_redis_conn_close(conn);
     }
 }
@@ -83,7 +86,7 @@ ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn)
     redisReply  *reply;
 
     for ( ;; ) {
-        if (plum_redis_next(conn->reader, ngx_plum_redis_at(conn, POLICY),
+        if (plum_redis_next(conn->reader, ngx_plum_redis_conn_array(conn),
                             NGX_PLUM_REDIS_REPLY_MAX, &reply, &text)
             != PLUM_OK)
         {
@@ -123,6 +126,27 @@ ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn)
 }
 
 
+static ngx_uint_t
+ngx_plum_redis_conn_array(ngx_plum_redis_conn_t *conn)
+{
+    ngx_queue_t          *q;
+    ngx_plum_redis_op_t  *op;
+
+    if (!ngx_plum_redis_at(conn, READY)) {
+        return conn->step->array;
+    }
+
+    if (ngx_queue_empty(&conn->sent)) {
+        return 0;
+    }
+
+    q = ngx_queue_head(&conn->sent);
+    op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
+
+    return op->type->array;
+}
+
+
 void
 ngx_plum_redis_conn_write(ngx_event_t *wev)
 {
@@ -133,7 +157,7 @@ ngx_plum_redis_conn_write(ngx_event_t *wev)
     c = wev->data;
     conn = c->data;
 
-    if (c->close && ngx_plum_redis_conn_unused(conn)) {
+    if (c->close && ngx_plum_redis_unused(conn->redis)) {
         ngx_plum_redis_conn_close(conn);
         return;
     }
@@ -196,6 +220,8 @@ ngx_plum_redis_conn_flush(ngx_plum_redis_conn_t *conn)
 
     c = conn->connection;
 
+    ngx_plum_redis_conn_ask(conn);
+
     while (conn->out_pos < conn->out_len && c->write->ready) {
 
         /* TLS may have sent pieces of what it could not send as a whole */
@@ -245,9 +271,10 @@ ngx_plum_redis_conn_flush(ngx_plum_redis_conn_t *conn)
 }
 
 
+/* room for len more bytes */
+
 static ngx_int_t
-ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn, char *data,
-    size_t len)
+ngx_plum_redis_conn_reserve(ngx_plum_redis_conn_t *conn, size_t len)
 {
     size_t   used, size;
     u_char  *out;
@@ -258,41 +285,48 @@ ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn, char *data,
         return NGX_DECLINED;
     }
 
-    if (conn->out_size - conn->out_len < len) {
-
-        if (conn->out_size >= used + len) {
-            ngx_memmove(conn->out, conn->out + conn->out_pos, used);
-
-        } else {
-            size = ngx_max(conn->out_size * 2, NGX_PLUM_REDIS_OUT_MIN);
-            size = ngx_max(size, used + len);
-
-            out = ngx_alloc(size, &conn->log);
-            if (out == NULL) {
-                return NGX_ERROR;
-            }
-
-            if (conn->out) {
-                ngx_memcpy(out, conn->out + conn->out_pos, used);
-                ngx_free(conn->out);
-            }
-
-            conn->out = out;
-            conn->out_size = size;
-        }
-
-        conn->out_pos = 0;
-        conn->out_len = used;
+    if (conn->out_size - conn->out_len >= len) {
+        return NGX_OK;
     }
 
+    if (conn->out_size >= used + len) {
+        ngx_memmove(conn->out, conn->out + conn->out_pos, used);
+
+    } else {
+        size = ngx_max(conn->out_size * 2, NGX_PLUM_REDIS_OUT_MIN);
+        size = ngx_max(size, used + len);
+
+        out = ngx_alloc(size, &conn->log);
+        if (out == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (conn->out) {
+            ngx_memcpy(out, conn->out + conn->out_pos, used);
+            ngx_free(conn->out);
+        }
+
+        conn->out = out;
+        conn->out_size = size;
+    }
+
+    conn->out_pos = 0;
+    conn->out_len = used;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn, char *data,
+    size_t len)
+{
     ngx_memcpy(conn->out + conn->out_len, data, len);
 
     conn->out_len += len;
     conn->written += len;
 
     ngx_post_event(&conn->flush, &ngx_posted_events);
-
-    return NGX_OK;
 }
 
 
@@ -309,7 +343,11 @@ ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn, plum_str_t *word,
         return NGX_ERROR;
     }
 
-    rc = ngx_plum_redis_conn_append(conn, command, len);
+    rc = ngx_plum_redis_conn_reserve(conn, len);
+
+    if (rc == NGX_OK) {
+        ngx_plum_redis_conn_append(conn, command, len);
+    }
 
     plum_redis_free(command, len);
 
@@ -325,38 +363,34 @@ ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn, plum_str_t *word,
 ngx_int_t
 ngx_plum_redis_conn_put(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op)
 {
-    int          eval;
     char        *command;
     size_t       len;
     ngx_int_t    rc;
-    ngx_uint_t   bit;
+    static char  asking[] = "*1\r\n$6\r\nASKING\r\n";
 
-    /*
-     * the first command of a kind brings its script along: a miss would be
-     * answered by sending it again, behind what has been sent meanwhile
-     */
-
-    bit = (ngx_uint_t) 1 << op->command.kind;
-    eval = op->eval || !(conn->scripts & bit);
-
-    if (plum_redis_command(&op->command, eval, &command, &len) != PLUM_OK) {
+    if (op->type->encode(conn, op, &command, &len) != PLUM_OK) {
         return NGX_ERROR;
     }
 
-    rc = ngx_plum_redis_conn_append(conn, command, len);
+    rc = ngx_plum_redis_conn_reserve(conn, len + sizeof(asking) - 1);
+
+    if (rc == NGX_OK) {
+
+        if (op->asking) {
+            ngx_plum_redis_conn_append(conn, asking, sizeof(asking) - 1);
+        }
+
+        ngx_plum_redis_conn_append(conn, command, len);
+
+        op->end = conn->written;
+        op->deadline = ngx_current_msec + conn->redis->timeout;
+
+        ngx_queue_insert_tail(&conn->sent, &op->queue);
+
+        conn->replicas = ngx_max(conn->replicas, op->replicas);
+    }
 
     plum_redis_free(command, len);
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    conn->scripts |= bit;
-
-    op->end = conn->written;
-    op->deadline = ngx_current_msec + conn->redis->timeout;
-
-    ngx_queue_insert_tail(&conn->sent, &op->queue);
-
-    return NGX_OK;
+    return rc;
 }

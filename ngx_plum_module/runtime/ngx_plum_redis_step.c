@@ -7,32 +7,59 @@
 #include <ngx_plum_redis_conn.h>
 
 
+static ngx_int_t ngx_plum_redis_start_locate(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn);
-static ngx_int_t ngx_plum_redis_start_tls(ngx_plum_redis_conn_t *conn);
-static void ngx_plum_redis_conn_handshaked(ngx_connection_t *c);
-static ngx_int_t ngx_plum_redis_conn_verify(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_start_ask(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_start_auth(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_start_select(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_start_role(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_start_policy(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_start_ready(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_reply_ask(ngx_plum_redis_conn_t *conn,
+    redisReply *reply);
 static ngx_int_t ngx_plum_redis_reply_ok(ngx_plum_redis_conn_t *conn,
+    redisReply *reply);
+static ngx_int_t ngx_plum_redis_reply_role(ngx_plum_redis_conn_t *conn,
     redisReply *reply);
 static ngx_int_t ngx_plum_redis_reply_policy(ngx_plum_redis_conn_t *conn,
     redisReply *reply);
 static ngx_int_t ngx_plum_redis_reply_op(ngx_plum_redis_conn_t *conn,
     redisReply *reply);
+static void ngx_plum_redis_again(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op);
 
 
 const ngx_plum_redis_step_t  ngx_plum_redis_steps[] = {
-    { "connecting", ngx_plum_redis_start_tcp, NULL },
-    { "TLS handshaking", ngx_plum_redis_start_tls, NULL },
-    { "authenticating", ngx_plum_redis_start_auth, ngx_plum_redis_reply_ok },
-    { "selecting the database", ngx_plum_redis_start_select,
+    { "looking for the master", 0, ngx_plum_redis_start_locate, NULL },
+    { "resolving", 0, ngx_plum_redis_start_resolve, NULL },
+    { "connecting", 0, ngx_plum_redis_start_tcp, NULL },
+    { "TLS handshaking", 0, ngx_plum_redis_start_tls, NULL },
+    { "asking the sentinel", 1, ngx_plum_redis_start_ask,
+      ngx_plum_redis_reply_ask },
+    { "authenticating", 0, ngx_plum_redis_start_auth,
       ngx_plum_redis_reply_ok },
-    { "asking for maxmemory-policy", ngx_plum_redis_start_policy,
+    { "selecting the database", 0, ngx_plum_redis_start_select,
+      ngx_plum_redis_reply_ok },
+    { "asking for the role", 1, ngx_plum_redis_start_role,
+      ngx_plum_redis_reply_role },
+    { "asking for maxmemory-policy", 1, ngx_plum_redis_start_policy,
       ngx_plum_redis_reply_policy },
-    { NULL, ngx_plum_redis_start_ready, ngx_plum_redis_reply_op }
+    { NULL, 0, ngx_plum_redis_start_ready, ngx_plum_redis_reply_op }
 };
+
+
+static ngx_int_t
+ngx_plum_redis_start_locate(ngx_plum_redis_conn_t *conn)
+{
+    if (conn->sentinel
+        || conn->redis->mode != NGX_PLUM_REDIS_SENTINEL
+        || conn->address)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_plum_redis_sentinel_locate(conn);
+}
 
 
 static ngx_int_t
@@ -45,7 +72,7 @@ ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn)
     ngx_peer_connection_t   *peer;
 
     log = conn->reported ? &conn->mute : &conn->log;
-    addr = &conn->redis->addrs[conn->address];
+    addr = &conn->addrs[conn->address];
     peer = &conn->peer;
 
     conn->written = 0;
@@ -66,7 +93,7 @@ ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn)
     peer->get = ngx_event_get_peer;
     peer->log = log;
     peer->log_error = NGX_ERROR_ERR;
-    peer->so_keepalive = !conn->redis->local;
+    peer->so_keepalive = !conn->hosts[conn->host].local;
 
     rc = ngx_event_connect_peer(peer);
 
@@ -95,123 +122,19 @@ ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn)
 
 
 static ngx_int_t
-ngx_plum_redis_start_tls(ngx_plum_redis_conn_t *conn)
+ngx_plum_redis_start_ask(ngx_plum_redis_conn_t *conn)
 {
-    ngx_int_t          rc;
-    ngx_connection_t  *c;
-    ngx_plum_redis_t  *redis;
+    plum_str_t  word[3] = { PLUM_STR("SENTINEL"),
+                            PLUM_STR("GET-MASTER-ADDR-BY-NAME") };
 
-    c = conn->connection;
-    redis = conn->redis;
-
-    if (!redis->local && ngx_tcp_nodelay(c) != NGX_OK) {
-        ngx_plum_redis_conn_lost(conn, 0, "setsockopt() failed");
-        return NGX_ERROR;
-    }
-
-    if (redis->ssl == NULL) {
+    if (!conn->sentinel) {
         return NGX_OK;
     }
 
-    if (ngx_ssl_create_connection(redis->ssl, c, NGX_SSL_CLIENT) != NGX_OK) {
-        ngx_plum_redis_conn_lost(conn, 0, "TLS could not be started");
-        return NGX_ERROR;
-    }
+    word[2].data = conn->redis->master.data;
+    word[2].len = conn->redis->master.len;
 
-    /* the output buffer grows, and so moves, between two attempts to write */
-
-    (void) SSL_set_mode(c->ssl->connection,
-                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-
-    if (!redis->ip
-        && SSL_set_tlsext_host_name(c->ssl->connection,
-                                    (char *) redis->host.data)
-           == 0)
-    {
-        ngx_plum_redis_conn_lost(conn, 0, "TLS could not be started");
-        return NGX_ERROR;
-    }
-
-    rc = ngx_ssl_handshake(c);
-
-    if (rc == NGX_AGAIN) {
-        c->ssl->handler = ngx_plum_redis_conn_handshaked;
-        return NGX_AGAIN;
-    }
-
-    return ngx_plum_redis_conn_verify(conn);
-}
-
-
-static void
-ngx_plum_redis_conn_handshaked(ngx_connection_t *c)
-{
-    ngx_plum_redis_conn_t  *conn;
-
-    conn = c->data;
-
-    if (ngx_plum_redis_conn_verify(conn) == NGX_OK) {
-        conn->step++;
-        ngx_plum_redis_conn_advance(conn);
-    }
-}
-
-
-static ngx_int_t
-ngx_plum_redis_conn_verify(ngx_plum_redis_conn_t *conn)
-{
-    long               rc;
-    X509              *cert;
-    u_char             text[256];
-    ngx_int_t          match;
-    ngx_connection_t  *c;
-    ngx_plum_redis_t  *redis;
-
-    c = conn->connection;
-    redis = conn->redis;
-
-    rc = SSL_get_verify_result(c->ssl->connection);
-
-    if (rc != X509_V_OK) {
-        ngx_snprintf(text, sizeof(text), "its certificate is not trusted "
-                     "(%l: %s)%Z", rc, X509_verify_cert_error_string(rc));
-        text[sizeof(text) - 1] = '\0';
-
-        ngx_plum_redis_conn_lost(conn, 0, (char *) text);
-        return NGX_ERROR;
-    }
-
-    if (!c->ssl->handshaked) {
-        ngx_plum_redis_conn_lost(conn, 0, "TLS handshake failed");
-        return NGX_ERROR;
-    }
-
-    c->read->handler = ngx_plum_redis_conn_read;
-    c->write->handler = ngx_plum_redis_conn_write;
-
-    if (redis->ip) {
-        match = NGX_ERROR;
-        cert = SSL_get_peer_certificate(c->ssl->connection);
-
-        if (cert) {
-            if (X509_check_ip_asc(cert, (char *) redis->host.data, 0) == 1) {
-                match = NGX_OK;
-            }
-
-            X509_free(cert);
-        }
-
-    } else {
-        match = ngx_ssl_check_host(c, &redis->host);
-    }
-
-    if (match != NGX_OK) {
-        ngx_plum_redis_conn_lost(conn, 0,
-                                 "its certificate has another name");
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_plum_redis_conn_words(conn, word, 3);
 }
 
 
@@ -260,6 +183,24 @@ ngx_plum_redis_start_select(ngx_plum_redis_conn_t *conn)
 }
 
 
+/* where one of several must be the master, or a Sentinel's word be checked */
+
+static ngx_int_t
+ngx_plum_redis_start_role(ngx_plum_redis_conn_t *conn)
+{
+    plum_str_t  word[1] = { PLUM_STR("ROLE") };
+
+    if (conn->redis->mode != NGX_PLUM_REDIS_SENTINEL
+        && conn->nhosts == 1
+        && !conn->demoted)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_plum_redis_conn_words(conn, word, 1);
+}
+
+
 static ngx_int_t
 ngx_plum_redis_start_policy(ngx_plum_redis_conn_t *conn)
 {
@@ -285,6 +226,7 @@ ngx_plum_redis_start_ready(ngx_plum_redis_conn_t *conn)
     }
 
     conn->since = ngx_current_msec;
+    conn->first = conn->host;
     conn->failing = 0;
 
     c->log = &conn->log;
@@ -311,18 +253,23 @@ ngx_plum_redis_start_ready(ngx_plum_redis_conn_t *conn)
 
         ngx_queue_remove(q);
 
-        /* a claim that nobody waits for any more need not be made */
-
-        if ((op->command.kind == PLUM_REDIS_CLAIM && op->claim == NULL)
-            || ngx_plum_redis_conn_put(conn, op) != NGX_OK)
-        {
+        if (op->unwanted || ngx_plum_redis_conn_put(conn, op) != NGX_OK) {
             ngx_queue_insert_tail(&ops, q);
         }
     }
 
     ngx_plum_redis_conn_fail(conn, &ops, 0);
 
-    ngx_plum_redis_ready(conn->redis);
+    ngx_plum_redis_ready(conn);
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_reply_ask(ngx_plum_redis_conn_t *conn, redisReply *reply)
+{
+    ngx_plum_redis_sentinel_answer(conn, reply);
 
     return NGX_DONE;
 }
@@ -345,6 +292,28 @@ ngx_plum_redis_reply_ok(ngx_plum_redis_conn_t *conn, redisReply *reply)
     ngx_plum_redis_conn_lost(conn, 0, (char *) text);
 
     return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_reply_role(ngx_plum_redis_conn_t *conn, redisReply *reply)
+{
+    switch (plum_role_master(reply)) {
+
+    case 1:
+        return NGX_OK;
+
+    case 0:
+        ngx_plum_redis_conn_lost(conn, 0, "it is no master");
+        return NGX_ERROR;
+
+    default:
+
+        /* a rule that forbids it must not keep the only node away for ever */
+
+        return conn->nhosts == 1 && conn->pool == NULL
+               ? NGX_OK : ngx_plum_redis_reply_ok(conn, reply);
+    }
 }
 
 
@@ -373,6 +342,12 @@ ngx_plum_redis_reply_policy(ngx_plum_redis_conn_t *conn, redisReply *reply)
         return NGX_OK;
     }
 
+    if (conn->warned) {
+        return NGX_OK;
+    }
+
+    conn->warned = 1;
+
     ngx_log_error(NGX_LOG_WARN, &conn->log, 0,
                   "plum: maxmemory-policy is \"%*s\": redis may drop records "
                   "before their time and so let a copy through, use "
@@ -387,7 +362,7 @@ static ngx_int_t
 ngx_plum_redis_reply_op(ngx_plum_redis_conn_t *conn, redisReply *reply)
 {
     ngx_int_t             rc;
-    ngx_queue_t          *q, ops;
+    ngx_queue_t          *q;
     ngx_plum_redis_op_t  *op;
 
     if (ngx_queue_empty(&conn->sent)) {
@@ -398,34 +373,61 @@ ngx_plum_redis_reply_op(ngx_plum_redis_conn_t *conn, redisReply *reply)
     q = ngx_queue_head(&conn->sent);
     op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
 
-    ngx_plum_redis_conn_taken(conn, op);
+    if (op->asking) {
 
-    rc = ngx_plum_redis_op_reply(conn->redis, op, reply);
+        /* of ASKING itself: if it was refused, the command will be, too */
 
-    if (rc == NGX_OK) {
+        op->asking = 0;
         return NGX_OK;
     }
 
-    conn->pending++;
+    ngx_plum_redis_conn_taken(conn, op);
 
-    if (rc == NGX_ERROR) {
+    rc = op->type->reply(conn, op, reply);
+
+    switch (rc) {
+
+    case NGX_OK:
+        return NGX_OK;
+
+    case NGX_AGAIN:
+        ngx_plum_redis_again(conn, op);
+        return NGX_OK;
+
+    case NGX_DONE:
+        ngx_plum_redis_conn_hold(conn, op);
+        return NGX_OK;
+
+    case NGX_ABORT:
+        conn->demoted = 1;
+        ngx_plum_redis_conn_lost(conn, 0, "it is no master any more");
+        return NGX_ERROR;
+
+    default: /* NGX_ERROR */
+        conn->pending++;
         ngx_queue_insert_head(&conn->sent, q);
         ngx_plum_redis_conn_lost(conn, 0, "an unexpected reply");
         return NGX_ERROR;
     }
+}
 
-    /* NGX_AGAIN: the scripts are gone */
+
+/* the scripts are gone */
+
+static void
+ngx_plum_redis_again(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op)
+{
+    ngx_queue_t  ops;
 
     conn->scripts = 0;
+    conn->pending++;
 
     if (ngx_plum_redis_conn_put(conn, op) != NGX_OK) {
         ngx_queue_init(&ops);
-        ngx_queue_insert_head(&ops, q);
+        ngx_queue_insert_head(&ops, &op->queue);
         ngx_plum_redis_conn_fail(conn, &ops, 0);
 
     } else if (!conn->deadline.timer_set) {
         ngx_add_timer(&conn->deadline, conn->redis->timeout);
     }
-
-    return NGX_OK;
 }

@@ -329,8 +329,8 @@ ngx_plum_store_memory_lost(ngx_plum_store_t *store, ngx_plum_claim_t *claim,
 
 char *
 ngx_plum_store_memory(ngx_conf_t *cf, ngx_plum_store_t *store,
-    ngx_str_t *address, ngx_str_t *parameters, ngx_uint_t nparameters,
-    void *tag)
+    ngx_str_t *scheme, ngx_str_t *address, ngx_str_t *parameters,
+    ngx_uint_t nparameters, void *tag)
 {
     ssize_t             size;
     ngx_str_t           name;

@@ -7,24 +7,17 @@
 #include <ngx_plum_redis.h>
 
 
-#define NGX_PLUM_REDIS_SETTLE    200     /* ms between attempts */
-#define NGX_PLUM_REDIS_TEXT      200     /* of an error reply, in the log */
-
-
 /*
- * What becomes of an operation:
+ * What becomes of an operation that was not executed where it was sent is
+ * ngx_plum_redis.c's affair.  Then:
  *
  *   claim    a reply, or a failure, goes to the claim's handler.  Where nobody
  *            waits any more and it was made, or it is not known whether it
- *            was made, the operation turns into a release: a settlement
+ *            was made, or too few replicas have it, the operation turns into a
+ *            release: a settlement
  *   renew    is not tried again: the next one follows
  *   commit, release
- *            settlements: where they fail they wait in redis->settlements for
- *            the settle timer or the next connection, until the reply comes
- *            or the lease has lapsed
- *
- * The settle timer runs as long as there is any settlement, and is not
- * cancelable, so that an exiting worker stays for them.
+ *            settlements, see ngx_plum_redis_settle.c
  */
 
 
@@ -41,28 +34,29 @@ static ngx_int_t ngx_plum_store_redis_release(ngx_plum_store_t *store,
 
 static ngx_plum_redis_op_t *ngx_plum_redis_op_create(ngx_plum_redis_t *redis,
     ngx_plum_claim_t *claim, plum_redis_kind_t kind, ngx_str_t *answer);
-static void ngx_plum_redis_op_claimed(ngx_plum_redis_t *redis,
+static int ngx_plum_redis_op_encode(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op, char **out, size_t *len);
+static ngx_int_t ngx_plum_redis_op_reply(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op, const redisReply *reply);
+static ngx_int_t ngx_plum_redis_op_elsewhere(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, plum_redis_result_t *result);
-static void ngx_plum_redis_op_settled(ngx_plum_redis_t *redis,
+static void ngx_plum_redis_op_done(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, plum_redis_result_t *result);
+static void ngx_plum_redis_op_waited(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op, ngx_uint_t replicas);
+static void ngx_plum_redis_op_failed(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op, ngx_plum_outcome_e outcome);
+static void ngx_plum_redis_op_free(ngx_plum_redis_op_t *op);
+static void ngx_plum_redis_op_claimed(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op, plum_redis_result_t *result);
+static ngx_plum_outcome_e ngx_plum_redis_claim_result(
+    ngx_plum_claim_t *claim, plum_redis_result_t *result);
 static void ngx_plum_redis_claim_end(ngx_plum_claim_t *claim,
     ngx_plum_outcome_e outcome);
 static void ngx_plum_redis_compensate(ngx_plum_redis_t *redis,
     ngx_plum_redis_op_t *op, ngx_uint_t again);
-static void ngx_plum_redis_reclaim(ngx_plum_redis_t *redis,
-    ngx_plum_claim_t *claim);
-static void ngx_plum_redis_settle(ngx_plum_redis_t *redis,
-    ngx_plum_redis_op_t *op);
-static void ngx_plum_redis_settle_end(ngx_plum_redis_t *redis,
-    ngx_plum_redis_op_t *op);
-static void ngx_plum_redis_settle_handler(ngx_event_t *ev);
-static void ngx_plum_redis_settle_all(ngx_plum_redis_t *redis);
-static void ngx_plum_redis_settle_lapsed(ngx_plum_redis_t *redis);
-static void ngx_plum_redis_report(ngx_plum_redis_t *redis,
+static void ngx_plum_redis_report(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, plum_redis_result_t *result);
-static char *ngx_plum_store_redis_create(ngx_conf_t *cf,
-    ngx_plum_store_t *store, char *scheme, ngx_str_t *address,
-    ngx_str_t *parameters, ngx_uint_t nparameters);
 
 
 static const ngx_plum_store_ops_t  ngx_plum_store_redis_ops = {
@@ -71,6 +65,16 @@ static const ngx_plum_store_ops_t  ngx_plum_store_redis_ops = {
     ngx_plum_store_redis_renew,
     ngx_plum_store_redis_commit,
     ngx_plum_store_redis_release
+};
+
+
+static const ngx_plum_redis_op_type_t  ngx_plum_redis_op_type = {
+    0,
+    ngx_plum_redis_op_encode,
+    ngx_plum_redis_op_reply,
+    ngx_plum_redis_op_waited,
+    ngx_plum_redis_op_failed,
+    ngx_plum_redis_op_free
 };
 
 
@@ -90,13 +94,10 @@ ngx_plum_store_redis_claim(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
 
     if (op) {
         op->claim = claim;
+        op->until = ngx_current_msec + redis->timeout;
+        op->replicas = claim->replicas;
 
-        if (ngx_plum_redis_conn_submit(&redis->conn, op) == NGX_OK) {
-
-            /* only now: a claim that is not sent leaves the release to do */
-
-            ngx_plum_redis_reclaim(redis, claim);
-
+        if (ngx_plum_redis_submit(redis, op) == NGX_OK) {
             claim->op = op;
             return NGX_AGAIN;
         }
@@ -120,6 +121,10 @@ ngx_plum_store_redis_cancel(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
 
     op = claim->op;
 
+    /* once it is made, it must be known, and then released */
+
+    op->unwanted = 1;
+
     op->claim = NULL;
     claim->op = NULL;
 }
@@ -138,7 +143,9 @@ ngx_plum_store_redis_renew(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
         return NGX_ERROR;
     }
 
-    if (ngx_plum_redis_conn_submit(&redis->conn, op) != NGX_OK) {
+    op->until = ngx_current_msec + redis->timeout;
+
+    if (ngx_plum_redis_submit(redis, op) != NGX_OK) {
         ngx_plum_redis_op_free(op);
         return NGX_ERROR;
     }
@@ -157,7 +164,7 @@ ngx_plum_store_redis_commit(ngx_plum_store_t *store, ngx_plum_claim_t *claim,
     redis = store->data;
 
     if (answer->len > NGX_PLUM_REDIS_ANSWER_MAX) {
-        ngx_log_error(NGX_LOG_WARN, &redis->conn.log, 0,
+        ngx_log_error(NGX_LOG_WARN, &redis->log, 0,
                       "plum: an answer of %uz bytes is too large to be kept",
                       answer->len);
         answer = NULL;
@@ -169,6 +176,7 @@ ngx_plum_store_redis_commit(ngx_plum_store_t *store, ngx_plum_claim_t *claim,
     }
 
     op->command.retention = retention;
+    op->replicas = claim->replicas;
 
     ngx_plum_redis_settle(redis, op);
 
@@ -209,7 +217,7 @@ ngx_plum_redis_op_create(ngx_plum_redis_t *redis, ngx_plum_claim_t *claim,
     len = answer ? answer->len : 0;
 
     op = ngx_alloc(sizeof(ngx_plum_redis_op_t) + redis->prefix.len
-                   + claim->key.len + 1 + len, &redis->conn.log);
+                   + claim->key.len + 1 + len, &redis->log);
     if (op == NULL) {
         return NULL;
     }
@@ -217,6 +225,8 @@ ngx_plum_redis_op_create(ngx_plum_redis_t *redis, ngx_plum_claim_t *claim,
     ngx_memzero(op, sizeof(ngx_plum_redis_op_t));
 
     p = (u_char *) op + sizeof(ngx_plum_redis_op_t);
+
+    op->type = &ngx_plum_redis_op_type;
 
     op->command.kind = kind;
     op->command.lease = claim->lease;
@@ -241,7 +251,7 @@ ngx_plum_redis_op_create(ngx_plum_redis_t *redis, ngx_plum_claim_t *claim,
 }
 
 
-void
+static void
 ngx_plum_redis_op_free(ngx_plum_redis_op_t *op)
 {
     if (op->claim) {
@@ -252,77 +262,208 @@ ngx_plum_redis_op_free(ngx_plum_redis_op_t *op)
 }
 
 
-ngx_int_t
-ngx_plum_redis_op_reply(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op,
+static int
+ngx_plum_redis_op_encode(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
+    char **out, size_t *len)
+{
+    int         eval;
+    ngx_uint_t  bit;
+
+    /*
+     * the first command of a kind brings its script along: a miss would be
+     * answered by sending it again, behind what has been sent meanwhile
+     */
+
+    bit = (ngx_uint_t) 1 << op->command.kind;
+    eval = op->eval || !(conn->scripts & bit);
+
+    conn->scripts |= bit;
+
+    return plum_redis_command(&op->command, eval, out, len);
+}
+
+
+static ngx_int_t
+ngx_plum_redis_op_reply(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
     const redisReply *reply)
 {
     plum_redis_result_t  result;
 
     plum_redis_judge(op->command.kind, op->again, reply, &result);
 
-    ngx_log_debug4(NGX_LOG_DEBUG_CORE, &redis->conn.log, 0,
+    ngx_log_debug4(NGX_LOG_DEBUG_CORE, &conn->log, 0,
                    "plum redis reply to command %d: %d, left: %uL, text: %uz",
                    (int) op->command.kind, (int) result.outcome, result.left,
                    result.text.len);
 
-    if (result.outcome == PLUM_REDIS_NOSCRIPT) {
+    switch (result.outcome) {
 
-        if (op->command.kind == PLUM_REDIS_CLAIM && op->claim == NULL) {
-            ngx_plum_redis_op_free(op);
-            return NGX_OK;
+    case PLUM_REDIS_BROKEN:
+        return NGX_ERROR;
+
+    case PLUM_REDIS_OK:
+        if (op->replicas) {
+            return NGX_DONE;
         }
 
+        break;
+
+    case PLUM_REDIS_NOSCRIPT:
         if (!op->eval) {
             op->eval = 1;
             return NGX_AGAIN;
         }
 
         result.outcome = PLUM_REDIS_REFUSED;
-    }
-
-    if (result.outcome == PLUM_REDIS_BROKEN) {
-        return NGX_ERROR;
-    }
-
-    ngx_plum_redis_report(redis, op, &result);
-
-    switch (op->command.kind) {
-
-    case PLUM_REDIS_CLAIM:
-        ngx_plum_redis_op_claimed(redis, op, &result);
         break;
 
-    case PLUM_REDIS_RENEW:
-        if (result.outcome == PLUM_REDIS_LOST) {
-            ngx_log_error(NGX_LOG_WARN, &redis->conn.log, 0,
-                          "plum: the lease of a claim lapsed before it could "
-                          "be renewed; a copy may have been forwarded");
-        }
+    case PLUM_REDIS_MOVED:
+    case PLUM_REDIS_ASK:
+    case PLUM_REDIS_TRYAGAIN:
+    case PLUM_REDIS_READONLY:
+        return ngx_plum_redis_op_elsewhere(conn, op, &result);
 
-        ngx_plum_redis_op_free(op);
+    case PLUM_REDIS_BUSY:
+    case PLUM_REDIS_DONE:
+    case PLUM_REDIS_LOST:
+    case PLUM_REDIS_REFUSED:
+    case PLUM_REDIS_FOREIGN:
         break;
-
-    default:
-        ngx_plum_redis_op_settled(redis, op, &result);
     }
+
+    ngx_plum_redis_op_done(conn, op, &result);
 
     return NGX_OK;
 }
 
 
+/* it was not executed, as it belongs elsewhere, or the cluster is changing */
+
+static ngx_int_t
+ngx_plum_redis_op_elsewhere(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op, plum_redis_result_t *result)
+{
+    ngx_int_t  rc, done;
+
+    done = (result->outcome == PLUM_REDIS_READONLY) ? NGX_ABORT : NGX_OK;
+
+    if (op->unwanted) {
+        ngx_plum_redis_op_free(op);
+        return done;
+    }
+
+    if (result->outcome == PLUM_REDIS_MOVED
+        || result->outcome == PLUM_REDIS_ASK)
+    {
+        rc = ngx_plum_redis_cluster_redirect(conn, op, result);
+
+    } else {
+
+        if (conn->redis->cluster) {
+            ngx_plum_redis_cluster_changed(conn->redis->cluster);
+        }
+
+        rc = ngx_plum_redis_retry(conn->redis, op);
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_BUSY:
+        ngx_plum_redis_op_failed(conn, op, NGX_PLUM_OP_NOT_SENT);
+        break;
+
+    default: /* NGX_DECLINED */
+        result->outcome = PLUM_REDIS_REFUSED;
+        ngx_plum_redis_op_done(conn, op, result);
+    }
+
+    return done;
+}
+
+
 static void
-ngx_plum_redis_op_claimed(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op,
+ngx_plum_redis_op_done(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
     plum_redis_result_t *result)
 {
-    u_char              *p;
+    ngx_plum_redis_report(conn, op, result);
+
+    switch (op->command.kind) {
+
+    case PLUM_REDIS_CLAIM:
+        ngx_plum_redis_op_claimed(conn, op, result);
+        return;
+
+    case PLUM_REDIS_RENEW:
+        if (result->outcome == PLUM_REDIS_LOST) {
+            ngx_log_error(NGX_LOG_WARN, &conn->log, 0,
+                          "plum: the lease of a claim lapsed before it could "
+                          "be renewed; a copy may have been forwarded");
+        }
+
+        ngx_plum_redis_op_free(op);
+        return;
+
+    default:
+        ngx_plum_redis_settle_reply(conn, op, result);
+    }
+}
+
+
+/* it was executed; unless enough replicas have it, it is as good as refused */
+
+static void
+ngx_plum_redis_op_waited(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
+    ngx_uint_t replicas)
+{
+    u_char               text[NGX_INT_T_LEN * 2 + sizeof(" of  replicas")];
+    u_char              *last;
     ngx_plum_claim_t    *claim;
-    ngx_plum_outcome_e   outcome;
+    plum_redis_result_t  result;
+
+    ngx_memzero(&result, sizeof(plum_redis_result_t));
+
+    result.outcome = PLUM_REDIS_OK;
+
+    if (replicas >= op->replicas) {
+        ngx_plum_redis_op_done(conn, op, &result);
+        return;
+    }
+
+    last = ngx_sprintf(text, "%ui of %ui replicas", replicas, op->replicas);
+
+    ngx_plum_redis_refused(conn, ", it did not reach its replicas", text,
+                           last - text);
+
+    claim = op->claim;
+
+    if (op->command.kind != PLUM_REDIS_CLAIM) {
+        op->again = 1;
+        ngx_plum_redis_settle_later(conn->redis, op);
+        return;
+    }
+
+    ngx_plum_redis_compensate(conn->redis, op, 0);
+
+    if (claim) {
+        ngx_plum_redis_claim_end(claim, NGX_PLUM_OP_NOT_SENT);
+    }
+}
+
+
+static void
+ngx_plum_redis_op_claimed(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op, plum_redis_result_t *result)
+{
+    ngx_plum_claim_t  *claim;
 
     claim = op->claim;
 
     if (claim == NULL) {
         if (result->outcome == PLUM_REDIS_OK) {
-            ngx_plum_redis_compensate(redis, op, 0);
+            ngx_plum_redis_compensate(conn->redis, op, 0);
 
         } else {
             ngx_plum_redis_op_free(op);
@@ -333,44 +474,49 @@ ngx_plum_redis_op_claimed(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op,
 
     ngx_plum_redis_op_free(op);
 
+    ngx_plum_redis_claim_end(claim,
+                             ngx_plum_redis_claim_result(claim, result));
+}
+
+
+static ngx_plum_outcome_e
+ngx_plum_redis_claim_result(ngx_plum_claim_t *claim,
+    plum_redis_result_t *result)
+{
+    u_char  *p;
+
     switch (result->outcome) {
 
     case PLUM_REDIS_OK:
-        outcome = NGX_PLUM_OP_OK;
-        break;
+        return NGX_PLUM_OP_OK;
 
     case PLUM_REDIS_BUSY:
-        outcome = NGX_PLUM_OP_BUSY;
         claim->left = (ngx_msec_t) result->left;
-        break;
+        return NGX_PLUM_OP_BUSY;
 
     case PLUM_REDIS_DONE:
-        outcome = NGX_PLUM_OP_DONE;
-
-        if (result->text.len == 0) {
-            break;
-        }
-
-        p = ngx_pnalloc(claim->pool, result->text.len);
-        if (p == NULL) {
-            outcome = NGX_PLUM_OP_NOT_SENT;
-            break;
-        }
-
-        ngx_memcpy(p, result->text.data, result->text.len);
-
-        claim->answer.data = p;
-        claim->answer.len = result->text.len;
         break;
 
     default:
 
         /* refused: nothing was written */
 
-        outcome = NGX_PLUM_OP_NOT_SENT;
+        return NGX_PLUM_OP_NOT_SENT;
     }
 
-    ngx_plum_redis_claim_end(claim, outcome);
+    if (result->text.len) {
+        p = ngx_pnalloc(claim->pool, result->text.len);
+        if (p == NULL) {
+            return NGX_PLUM_OP_NOT_SENT;
+        }
+
+        ngx_memcpy(p, result->text.data, result->text.len);
+
+        claim->answer.data = p;
+        claim->answer.len = result->text.len;
+    }
+
+    return NGX_PLUM_OP_DONE;
 }
 
 
@@ -387,57 +533,33 @@ ngx_plum_redis_claim_end(ngx_plum_claim_t *claim, ngx_plum_outcome_e outcome)
 
 
 static void
-ngx_plum_redis_op_settled(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op,
-    plum_redis_result_t *result)
-{
-    switch (result->outcome) {
-
-    case PLUM_REDIS_LOST:
-        if (!op->quiet) {
-            ngx_log_error(NGX_LOG_WARN, &redis->conn.log, 0,
-                          "plum: the lease of a claim lapsed before it could "
-                          "be %s; a copy may have been forwarded",
-                          op->command.kind == PLUM_REDIS_COMMIT
-                          ? "committed" : "released");
-        }
-
-        /* fall through */
-
-    case PLUM_REDIS_OK:
-    case PLUM_REDIS_FOREIGN:
-        ngx_plum_redis_settle_end(redis, op);
-        return;
-
-    default:
-
-        /* refused: later it may be allowed */
-
-        ngx_queue_insert_tail(&redis->settlements, &op->queue);
-    }
-}
-
-
-void
-ngx_plum_redis_op_failed(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op,
+ngx_plum_redis_op_failed(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
     ngx_plum_outcome_e outcome)
 {
     ngx_plum_claim_t  *claim;
+    ngx_plum_redis_t  *redis;
+
+    redis = conn->redis;
+
+    /* another node may be there for it */
+
+    if (outcome == NGX_PLUM_OP_NOT_SENT
+        && (redis->mode != NGX_PLUM_REDIS_PLAIN || redis->nhosts > 1)
+        && ngx_plum_redis_retry(redis, op) == NGX_OK)
+    {
+        return;
+    }
 
     if (op->settlement) {
         if (outcome == NGX_PLUM_OP_UNKNOWN) {
             op->again = 1;
         }
 
-        ngx_queue_insert_tail(&redis->settlements, &op->queue);
+        ngx_plum_redis_settle_later(redis, op);
         return;
     }
 
     claim = op->claim;
-
-    if (claim) {
-        op->claim = NULL;
-        claim->op = NULL;
-    }
 
     if (op->command.kind == PLUM_REDIS_CLAIM
         && outcome == NGX_PLUM_OP_UNKNOWN)
@@ -460,261 +582,70 @@ static void
 ngx_plum_redis_compensate(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op,
     ngx_uint_t again)
 {
+    if (op->claim) {
+        op->claim->op = NULL;
+        op->claim = NULL;
+    }
+
     op->command.kind = PLUM_REDIS_RELEASE;
+    op->replicas = 0;
     op->eval = 0;
+    op->asking = 0;
     op->again = again;
     op->quiet = 1;
+    op->unwanted = 0;
+    op->tries = 0;
 
     ngx_plum_redis_settle(redis, op);
-}
-
-
-/*
- * The caller tries a claim again whose fate was not known.  A release of it
- * that has been sent is answered before the new claim; one that has not must
- * not follow it.
- */
-
-static void
-ngx_plum_redis_reclaim(ngx_plum_redis_t *redis, ngx_plum_claim_t *claim)
-{
-    ngx_queue_t          *q, *next;
-    ngx_plum_redis_op_t  *op;
-
-    if (redis->unsettled == 0) {
-        return;
-    }
-
-    for (q = ngx_queue_head(&redis->settlements);
-         q != ngx_queue_sentinel(&redis->settlements);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
-
-        if (op->quiet
-            && ngx_memcmp(op->command.token, claim->token,
-                          PLUM_REDIS_TOKEN_LEN)
-               == 0)
-        {
-            ngx_queue_remove(q);
-            ngx_plum_redis_settle_end(redis, op);
-        }
-    }
-}
-
-
-static void
-ngx_plum_redis_settle(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op)
-{
-    op->settlement = 1;
-    op->until = ngx_current_msec + (ngx_msec_t) op->command.lease;
-
-    redis->unsettled++;
-
-    if (ngx_plum_redis_conn_submit(&redis->conn, op) != NGX_OK) {
-        ngx_queue_insert_tail(&redis->settlements, &op->queue);
-    }
-
-    if (!redis->settle.timer_set) {
-        ngx_add_timer(&redis->settle, NGX_PLUM_REDIS_SETTLE);
-    }
-}
-
-
-/* op is in no queue */
-
-static void
-ngx_plum_redis_settle_end(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op)
-{
-    ngx_plum_redis_op_free(op);
-
-    redis->unsettled--;
-
-    if (redis->unsettled == 0 && redis->settle.timer_set) {
-        ngx_del_timer(&redis->settle);
-    }
-}
-
-
-static void
-ngx_plum_redis_settle_handler(ngx_event_t *ev)
-{
-    ngx_connection_t  *fake;
-    ngx_plum_redis_t  *redis;
-
-    fake = ev->data;
-    redis = ((ngx_plum_redis_conn_t *) fake->data)->redis;
-
-    ngx_plum_redis_settle_lapsed(redis);
-    ngx_plum_redis_settle_all(redis);
-
-    if (redis->unsettled && !ev->timer_set) {
-        ngx_add_timer(ev, NGX_PLUM_REDIS_SETTLE);
-    }
-}
-
-
-void
-ngx_plum_redis_ready(ngx_plum_redis_t *redis)
-{
-    ngx_plum_redis_settle_all(redis);
-}
-
-
-static void
-ngx_plum_redis_settle_all(ngx_plum_redis_t *redis)
-{
-    ngx_queue_t          *q;
-    ngx_plum_redis_op_t  *op;
-
-    while (!ngx_queue_empty(&redis->settlements)) {
-        q = ngx_queue_head(&redis->settlements);
-        op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
-
-        ngx_queue_remove(q);
-
-        if (ngx_plum_redis_conn_submit(&redis->conn, op) != NGX_OK) {
-            ngx_queue_insert_head(&redis->settlements, q);
-            return;
-        }
-    }
-}
-
-
-static void
-ngx_plum_redis_settle_lapsed(ngx_plum_redis_t *redis)
-{
-    ngx_uint_t            commits, releases;
-    ngx_queue_t          *q, *next;
-    ngx_plum_redis_op_t  *op;
-
-    commits = 0;
-    releases = 0;
-
-    for (q = ngx_queue_head(&redis->settlements);
-         q != ngx_queue_sentinel(&redis->settlements);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
-
-        if ((ngx_msec_int_t) (op->until - ngx_current_msec) > 0) {
-            continue;
-        }
-
-        if (op->command.kind == PLUM_REDIS_COMMIT) {
-            commits++;
-
-        } else {
-            releases++;
-        }
-
-        ngx_queue_remove(q);
-        ngx_plum_redis_settle_end(redis, op);
-    }
-
-    if (commits) {
-        ngx_log_error(NGX_LOG_ERR, &redis->conn.log, 0,
-                      "plum: %ui commits could not be written before their "
-                      "leases lapsed; copies of these deliveries would be "
-                      "forwarded", commits);
-    }
-
-    if (releases) {
-        ngx_log_error(NGX_LOG_INFO, &redis->conn.log, 0,
-                      "plum: %ui releases could not be written before their "
-                      "leases lapsed", releases);
-    }
-}
-
-
-void
-ngx_plum_redis_store_exit(ngx_plum_redis_t *redis)
-{
-    ngx_queue_t          *q;
-    ngx_plum_redis_op_t  *op;
-
-    if (redis->unsettled) {
-        ngx_log_error(NGX_LOG_WARN, &redis->conn.log, 0,
-                      "plum: %ui commits and releases are given up",
-                      redis->unsettled);
-    }
-
-    while (!ngx_queue_empty(&redis->settlements)) {
-        q = ngx_queue_head(&redis->settlements);
-        op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
-
-        ngx_queue_remove(q);
-        ngx_plum_redis_op_free(op);
-    }
-
-    redis->unsettled = 0;
-
-    if (redis->settle.timer_set) {
-        ngx_del_timer(&redis->settle);
-    }
 }
 
 
 /* error replies: those of one key each, those of the node once */
 
 static void
-ngx_plum_redis_report(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op,
+ngx_plum_redis_report(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
     plum_redis_result_t *result)
 {
-    u_char  text[NGX_PLUM_REDIS_TEXT];
-    size_t  i, len;
+    u_char  *text;
+    size_t   len;
 
-    if (result->outcome != PLUM_REDIS_REFUSED
-        && result->outcome != PLUM_REDIS_FOREIGN)
-    {
+    text = (u_char *) (uintptr_t) result->text.data;
+    len = result->text.len;
+
+    switch (result->outcome) {
+
+    case PLUM_REDIS_OK:
+
         /* others go through even where nothing can be added */
 
-        if (redis->refusing
-            && result->outcome == PLUM_REDIS_OK
-            && (op->command.kind == PLUM_REDIS_CLAIM
-                || op->command.kind == PLUM_REDIS_COMMIT))
+        if (op->command.kind == PLUM_REDIS_CLAIM
+            || op->command.kind == PLUM_REDIS_COMMIT)
         {
-            redis->refusing = 0;
-            ngx_log_error(NGX_LOG_NOTICE, &redis->conn.log, 0,
-                          "plum: redis accepts commands again");
+            ngx_plum_redis_accepted(conn);
         }
 
         return;
+
+    case PLUM_REDIS_FOREIGN:
+        ngx_plum_redis_complain(conn, ", the key holds no record of ours",
+                                text, len);
+        return;
+
+    case PLUM_REDIS_REFUSED:
+        ngx_plum_redis_refused(conn, "", text, len);
+        return;
+
+    default:
+        return;
     }
-
-    if (result->outcome == PLUM_REDIS_REFUSED) {
-        if (redis->refusing) {
-            return;
-        }
-
-        redis->refusing = 1;
-    }
-
-    len = ngx_min(result->text.len, NGX_PLUM_REDIS_TEXT);
-
-    for (i = 0; i < len; i++) {
-        text[i] = result->text.data[i];
-
-        if (text[i] < 0x20 || text[i] > 0x7e) {
-            text[i] = '?';
-        }
-    }
-
-    ngx_log_error(NGX_LOG_ERR, &redis->conn.log, 0,
-                  "plum: redis refuses a command%s: \"%*s\"",
-                  result->outcome == PLUM_REDIS_REFUSED ? ""
-                  : ", the key holds no record of ours", len, text);
 }
 
 
-static char *
-ngx_plum_store_redis_create(ngx_conf_t *cf, ngx_plum_store_t *store,
-    char *scheme, ngx_str_t *address, ngx_str_t *parameters,
-    ngx_uint_t nparameters)
+char *
+ngx_plum_store_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
+    ngx_str_t *scheme, ngx_str_t *address, ngx_str_t *parameters,
+    ngx_uint_t nparameters, void *tag)
 {
-    ngx_str_t          name;
     ngx_plum_redis_t  *redis;
 
     redis = ngx_pcalloc(cf->pool, sizeof(ngx_plum_redis_t));
@@ -722,66 +653,14 @@ ngx_plum_store_redis_create(ngx_conf_t *cf, ngx_plum_store_t *store,
         return NGX_CONF_ERROR;
     }
 
-    redis->name = store->name;
+    redis->store = store;
     redis->conn.redis = redis;
-
-    ngx_queue_init(&redis->settlements);
-
-    redis->settle.handler = ngx_plum_redis_settle_handler;
-    redis->settle.data = &redis->conn.fake;
-    redis->settle.log = &redis->conn.log;
 
     store->data = redis;
     store->ops = &ngx_plum_store_redis_ops;
+    store->replicates = 1;
+    store->finish = ngx_plum_redis_hosts_finish;
 
-    name.data = (u_char *) scheme;
-    name.len = ngx_strlen(scheme);
-
-    return ngx_plum_redis_configure(cf, redis, &name, address, parameters,
+    return ngx_plum_redis_configure(cf, redis, scheme, address, parameters,
                                     nparameters);
-}
-
-
-char *
-ngx_plum_store_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
-    ngx_str_t *address, ngx_str_t *parameters, ngx_uint_t nparameters,
-    void *tag)
-{
-    return ngx_plum_store_redis_create(cf, store, "redis://", address,
-                                       parameters, nparameters);
-}
-
-
-char *
-ngx_plum_store_rediss(ngx_conf_t *cf, ngx_plum_store_t *store,
-    ngx_str_t *address, ngx_str_t *parameters, ngx_uint_t nparameters,
-    void *tag)
-{
-    return ngx_plum_store_redis_create(cf, store, "rediss://", address,
-                                       parameters, nparameters);
-}
-
-
-char *
-ngx_plum_store_redis_unix(ngx_conf_t *cf, ngx_plum_store_t *store,
-    ngx_str_t *address, ngx_str_t *parameters, ngx_uint_t nparameters,
-    void *tag)
-{
-    return ngx_plum_store_redis_create(cf, store, "unix:", address,
-                                       parameters, nparameters);
-}
-
-
-/* addresses that have a meaning already */
-
-char *
-ngx_plum_store_redis_later(ngx_conf_t *cf, ngx_plum_store_t *store,
-    ngx_str_t *address, ngx_str_t *parameters, ngx_uint_t nparameters,
-    void *tag)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "plum store \"%V\": Redis Cluster and Sentinel are not "
-                       "supported by this version", &store->name);
-
-    return NGX_CONF_ERROR;
 }

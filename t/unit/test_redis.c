@@ -1,6 +1,6 @@
 /*
  * The Redis store without Redis: the words of its commands, what replies
- * mean, the reader's limits, the back-off.
+ * mean, the back-off.
  */
 
 #include "unit.h"
@@ -205,7 +205,38 @@ test_judge(void **state)
           PLUM_REDIS_FOREIGN, 0 },
         { PLUM_REDIS_RENEW, 0, "-ERR Error running script (call to f_1): "
           "@user_script:1: WRONGTYPE Operation\r\n", PLUM_REDIS_FOREIGN, 0 },
-        { PLUM_REDIS_CLAIM, 0, "-PLUM no record\r\n", PLUM_REDIS_FOREIGN, 0 }
+        { PLUM_REDIS_CLAIM, 0, "-PLUM no record\r\n", PLUM_REDIS_FOREIGN, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-MOVED 1 a:1\r\n", PLUM_REDIS_MOVED, 0 },
+        { PLUM_REDIS_COMMIT, 1, "-MOVED 1 READONLY:1\r\n",
+          PLUM_REDIS_MOVED, 0 },
+        { PLUM_REDIS_RENEW, 0, "-MOVED \r\n", PLUM_REDIS_MOVED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-MOVED\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-MOVEDX 1 a:1\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-moved 1 a:1\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-ERR MOVED 1 a:1\r\n",
+          PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "- MOVED 1 a:1\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "+MOVED 1 a:1\r\n", PLUM_REDIS_BROKEN, 0 },
+        { PLUM_REDIS_RELEASE, 0, "-ASK 1 a:1\r\n", PLUM_REDIS_ASK, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-ASKING 1 a:1\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-TRYAGAIN Multiple keys request during "
+          "rehashing of slot\r\n", PLUM_REDIS_TRYAGAIN, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-CLUSTERDOWN Hash slot not served\r\n",
+          PLUM_REDIS_TRYAGAIN, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-CLUSTERDOWN\r\n", PLUM_REDIS_TRYAGAIN, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-CLUSTER\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_CLAIM, 0, "-ERR TRYAGAIN\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_COMMIT, 0, "-READONLY You can't write against a read "
+          "only replica.\r\n", PLUM_REDIS_READONLY, 0 },
+        { PLUM_REDIS_COMMIT, 0, "-ERR Error running script (call to f_x): "
+          "@user_script:12: @user_script: 12: -READONLY You can't write "
+          "against a read only replica.\r\n", PLUM_REDIS_READONLY, 0 },
+        { PLUM_REDIS_COMMIT, 0, "-READONL\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_COMMIT, 0, "-ERR readonly\r\n", PLUM_REDIS_REFUSED, 0 },
+        { PLUM_REDIS_COMMIT, 0, "-MASTERDOWN Link with MASTER is down and "
+          "replica-serve-stale-data is set to 'no'.\r\n",
+          PLUM_REDIS_READONLY, 0 },
+        { PLUM_REDIS_COMMIT, 0, "-ERR MASTERDOWN\r\n", PLUM_REDIS_REFUSED, 0 }
     };
 
     (void) state;
@@ -216,7 +247,7 @@ test_judge(void **state)
         assert_int_equal(redisReaderFeed(reader, tests[i].reply,
                                          strlen(tests[i].reply)),
                          REDIS_OK);
-        assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+        assert_int_equal(plum_redis_next(reader, 0, 200, &reply, &text),
                          PLUM_OK);
         assert_non_null(reply);
 
@@ -258,87 +289,43 @@ test_answer(void **state)
 }
 
 
-/* every reply, cut at every byte */
-
 static void
-test_pieces(void **state)
+test_wait(void **state)
 {
-    size_t        i, cut, len;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
-    const char   *replies[] = { ":12\r\n", "$5\r\nhello\r\n", "+OK\r\n",
-                                "-ERR no\r\n", "$0\r\n\r\n" };
-
-    (void) state;
-
-    for (i = 0; i < unit_nelts(replies); i++) {
-        len = strlen(replies[i]);
-
-        for (cut = 1; cut < len; cut++) {
-            reader = redisReaderCreate();
-
-            (void) redisReaderFeed(reader, replies[i], cut);
-            assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
-                             PLUM_OK);
-            assert_null(reply);
-
-            (void) redisReaderFeed(reader, replies[i] + cut, len - cut);
-            assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
-                             PLUM_OK);
-            assert_non_null(reply);
-            freeReplyObject(reply);
-
-            assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
-                             PLUM_OK);
-            assert_null(reply);
-            redisReaderFree(reader);
-        }
-    }
-}
-
-
-static void
-test_limits(void **state)
-{
-    int           rc;
     size_t        i;
+    uint64_t      replicas;
     const char   *text;
     redisReply   *reply;
     redisReader  *reader;
     const struct {
-        const char  *bytes;
-        int          array;
+        const char  *reply;
         int          rc;
+        uint64_t     replicas;
     } tests[] = {
-        { "*1\r\n:1\r\n", 0, PLUM_ERROR },
-        { "*1\r\n:1\r\n", 1, PLUM_OK },
-        { "*1000000000\r\n", 0, PLUM_ERROR },
-        { "%1\r\n", 0, PLUM_ERROR },
-        { "HTTP/1.1 200 OK\r\n", 0, PLUM_ERROR },
-        { "HTTP/1.1 200 OK\r\n", 1, PLUM_ERROR },
-        { "$x\r\n", 0, PLUM_ERROR },
-        { "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 1,
-          PLUM_ERROR },
-        { "$50\r\n0123456789012345678901234567890123456789", 0, PLUM_ERROR },
-        { "$50\r\n0123456789", 0, PLUM_OK },
-        { "+0123456789012345678901234567890123456789", 0, PLUM_ERROR }
+        { ":0\r\n", PLUM_OK, 0 },
+        { ":2\r\n", PLUM_OK, 2 },
+        { ":9223372036854775807\r\n", PLUM_OK, INT64_MAX },
+        { ":-1\r\n", PLUM_ERROR, 7 },
+        { "$1\r\n2\r\n", PLUM_ERROR, 7 },
+        { "+2\r\n", PLUM_ERROR, 7 },
+        { "$-1\r\n", PLUM_ERROR, 7 },
+        { "-ERR WAIT cannot be used with replica instances.\r\n",
+          PLUM_ERROR, 7 }
     };
 
     (void) state;
 
     for (i = 0; i < unit_nelts(tests); i++) {
         reader = redisReaderCreate();
-        (void) redisReaderFeed(reader, tests[i].bytes, strlen(tests[i].bytes));
+        (void) redisReaderFeed(reader, tests[i].reply, strlen(tests[i].reply));
+        assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+                         PLUM_OK);
+        assert_non_null(reply);
 
-        text = NULL;
-        rc = plum_redis_next(reader, tests[i].array, 30, &reply, &text);
+        replicas = 7;
 
-        if (rc != tests[i].rc) {
-            fail_msg("%zu: %s", i, tests[i].bytes);
-        }
-
-        assert_int_equal(rc == PLUM_ERROR, text != NULL);
+        assert_int_equal(plum_redis_wait(reply, &replicas), tests[i].rc);
+        assert_int_equal(replicas, tests[i].replicas);
 
         freeReplyObject(reply);
         redisReaderFree(reader);
@@ -385,8 +372,7 @@ main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_answer),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_wait),
         cmocka_unit_test(test_backoff)
     };
 

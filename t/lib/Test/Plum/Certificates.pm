@@ -37,6 +37,14 @@ sub expired {
 }
 
 
+# one more of that authority, for what it says: 'DNS:node.test'
+
+sub leaf {
+    my ($dir, $name, $alt) = @_;
+    return _leaf($dir, 'ca', $name, $alt);
+}
+
+
 sub _authority {
     my ($dir, $name) = @_;
 

@@ -12,7 +12,9 @@ package Test::Plum::FakeRedis;
 #   on       regex of the command's name; by default all that is no handshake
 #            (handshakes: AUTH, HELLO, SELECT, CLIENT, CONFIG, INFO, ...)
 #   skip     lets so many pass first (0); times: for so many (1; 0: always)
-#   reply    bytes in place of the real reply; the command is not executed
+#   reply    bytes in place of the real reply; the command is not executed.
+#            {slot} in it is that of the command's key, {host} an address of
+#            127.9.0.0/16, another one each time
 #   execute  1: it is executed all the same
 #   before, after   bytes around the reply
 #   cut      so many bytes of it, then the connection is closed
@@ -31,6 +33,7 @@ use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
 use Storable ();
 use Time::HiRes qw(time);
 
+use Test::Plum::Cluster;
 use Test::Plum::Process qw(spawn_sub end_process);
 use Test::Plum::Redis;
 
@@ -166,6 +169,12 @@ sub _command {
     my $rule = _rule($s, $name);
 
     my $reply = $rule && $rule->{reply};
+    if (defined $reply && $reply =~ /\{(?:slot|host)\}/) {
+        my $n = ++$s->{hosts};
+        my %value = (slot => Test::Plum::Cluster->slot($words->[3]),
+            host => sprintf '127.9.%d.%d', $n >> 8 & 255, $n & 255);
+        $reply =~ s/\{(slot|host)\}/$value{$1}/g;
+    }
     if (!defined $reply || $rule->{execute}) {
         $c->{real} ||= Test::Plum::Redis::Connection->new(
             path => $s->{redis}{socket});

@@ -62,6 +62,7 @@ http {
         plum_capture \$id id;
         plum_idempotency $default;
         plum_idempotency_key \$id;
+        add_header X-Worker \$pid always;
 
         location / { plum on; proxy_pass http://127.0.0.1:%%PORT_up%%; }
         $locations
@@ -114,6 +115,23 @@ sub recovers {
     return poll_until(sub {
         return $self->status(next_key(), $uri) == 200;
     }, $seconds || 10);
+}
+
+
+# likewise by each worker; with a key: of that event
+
+sub all_recover {
+    my ($self, $uri, $key) = @_;
+
+    my %last;
+    return poll_until(sub {
+        my @clients = map { $self->start(defined $key ? $key : next_key(),
+            $uri) } 1 .. 8;
+        for my $answer (map { $_->read_response } @clients) {
+            $last{$answer->header('x-worker') || 0} = $answer->status;
+        }
+        return !grep { ($last{$_} || 0) != 200 } $self->workers;
+    }, 8);
 }
 
 

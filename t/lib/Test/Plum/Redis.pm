@@ -16,7 +16,7 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Time::HiRes qw(time);
 
-use Test::Plum::Process qw(spawn reap end_process poll_until);
+use Test::Plum::Process qw(spawn reap end_process poll_until run_command);
 
 my $PASSWORD = 'of the test itself';
 
@@ -24,6 +24,8 @@ my $PASSWORD = 'of the test itself';
 # %opt:
 #   test      the Test::Plum it belongs to
 #   name      of its port and files ("redis")
+#   port      instead of the one of that name; address: where it listens
+#   sentinel  1: it is no store, but a Sentinel
 #   aof       1: appendonly, appendfsync always
 #   users     ACL rules, ["nginx on >secret ~plum:* +get", ...]; then the
 #             default user is off
@@ -31,7 +33,10 @@ my $PASSWORD = 'of the test itself';
 #   tls       {certificate => name, client => 1}: the port speaks TLS with
 #             that certificate of the test's folder; demands one of clients
 #   conf      more lines
-#   wait      0: new() does not wait until it serves
+#   wait      0: new() does not wait until it serves, ready() does
+#
+# Replicas of it, and a replica that it is to be, use its own password and
+# certificate.
 
 sub new {
     my ($class, %opt) = @_;
@@ -40,16 +45,26 @@ sub new {
     my $t = $self->{test};
     $self->{dir} = "$t->{dir}/$self->{name}";
     $self->{socket} = "$self->{dir}.sock";
-    $self->{port} = $t->port($self->{name});
+    $self->{port} ||= $t->port($self->{name});
     mkdir $self->{dir};
 
     $self->write_conf;
     push @{$t->{upstreams}}, $self;
-    return $self->start;
+    $self->start;
+    delete $self->{wait};
+    return $self;
 }
 
 
 sub port { return $_[0]{port} }
+
+
+# of the redis-server here: 7 for "7.0.15"
+
+sub version {
+    my (undef, $said) = run_command('redis-server', '--version');
+    return $said =~ /\bv=(\d+)/ ? $1 : 0;
+}
 
 
 sub write_conf {
@@ -57,7 +72,8 @@ sub write_conf {
 
     my @lines = (
         # a host without IPv6 is no reason to fail
-        'bind 127.0.0.1 -::1', 'daemonize no', 'save ""',
+        'bind ' . ($self->{address} || '127.0.0.1 -::1'),
+        'daemonize no', 'save ""',
         "dir $self->{dir}", "logfile $self->{dir}/log",
         "unixsocket $self->{socket}", 'unixsocketperm 777',
         $self->_port_lines, $self->_user_lines, @{$self->{conf} || []},
@@ -76,7 +92,7 @@ sub _port_lines {
     return ('port 0', "tls-port $self->{port}",
         "tls-cert-file $dir/$tls->{certificate}.crt",
         "tls-key-file $dir/$tls->{certificate}.key",
-        "tls-ca-cert-file $dir/ca.crt",
+        "tls-ca-cert-file $dir/ca.crt", 'tls-replication yes',
         'tls-auth-clients ' . ($tls->{client} ? 'yes' : 'no'));
 }
 
@@ -84,10 +100,12 @@ sub _port_lines {
 sub _user_lines {
     my ($self) = @_;
 
-    return "requirepass $self->{password}" if defined $self->{password};
+    return ("requirepass $self->{password}", "masterauth $self->{password}")
+        if defined $self->{password};
     my $users = $self->{users} or return;
     return ("user test on #" . _sha256($PASSWORD) . ' ~* &* +@all',
-        'user default off', map { "user $_" } @$users);
+        'user default off', 'masteruser test', qq(masterauth "$PASSWORD"),
+        map { "user $_" } @$users);
 }
 
 
@@ -104,9 +122,18 @@ sub start {
 
     return $self if $self->{pid};
     unlink $self->{socket};
-    $self->{pid} = spawn(['redis-server', "$self->{dir}/conf"],
+    $self->{pid} = spawn(['redis-server', "$self->{dir}/conf",
+        $self->{sentinel} ? '--sentinel' : ()],
         stdout => "$self->{dir}/out", stderr => "$self->{dir}/out");
     return $self if defined $self->{wait} && !$self->{wait};
+    return $self->ready;
+}
+
+
+# waits until it serves
+
+sub ready {
+    my ($self) = @_;
 
     my $up = poll_until(sub {
         return -1 if defined reap($self->{pid});
@@ -130,6 +157,7 @@ sub _end {
     delete $self->{connection};
     my $pid = delete $self->{pid} or return $self;
     CORE::kill 'CONT', $pid;
+    $self->{frozen} = 0;
     end_process($pid, $signal);
     return $self;
 }
@@ -137,8 +165,25 @@ sub _end {
 
 # it keeps its connections, takes new ones, and answers nothing
 
-sub freeze { CORE::kill 'STOP', $_[0]{pid}; return $_[0] }
-sub thaw { CORE::kill 'CONT', $_[0]{pid}; return $_[0] }
+sub freeze {
+    my ($self) = @_;
+
+    CORE::kill 'STOP', $self->{pid};
+    $self->{frozen} = 1;
+    return $self;
+}
+
+
+sub thaw {
+    my ($self) = @_;
+
+    CORE::kill 'CONT', $self->{pid};
+    $self->{frozen} = 0;
+    return $self;
+}
+
+
+sub alive { return $_[0]{pid} && !$_[0]{frozen} }
 
 
 sub log {
@@ -155,6 +200,10 @@ sub log {
 sub command {
     my ($self, @words) = @_;
 
+    # a Sentinel cuts all clients of a node that it reconfigures
+    my $kept = $self->{connection};
+    delete $self->{connection} if $kept && $kept->closed;
+
     my $redis = $self->{connection} ||= $self->_connect;
     my $reply = eval { $redis->call(@words) };
     if (!defined $reply && $@) {
@@ -170,9 +219,32 @@ sub _connect {
     my ($self) = @_;
 
     my $redis = Test::Plum::Redis::Connection->new(path => $self->{socket});
-    $redis->call('AUTH', $self->{password}) if defined $self->{password};
-    $redis->call('AUTH', 'test', $PASSWORD) if $self->{users};
+    my @who = $self->credentials;
+    $redis->call('AUTH', @who) if @who;
     return $redis;
+}
+
+
+# of the test: (user, password), (password), or none
+
+sub credentials {
+    my ($self) = @_;
+
+    return $self->{password} if defined $self->{password};
+    return $self->{users} ? ('test', $PASSWORD) : ();
+}
+
+
+# waits until it follows that one and has all of its data
+
+sub replicate {
+    my ($self, $master) = @_;
+
+    $self->command('REPLICAOF', $master->{address} || '127.0.0.1',
+        $master->port);
+    poll_until(sub { ($self->info('master_link_status') || '') eq 'up' }, 15)
+        or die 'no replica: ' . $self->log;
+    return $self;
 }
 
 
@@ -214,6 +286,11 @@ sub new {
     return bless {timeout => 10, buffer => '', %opt, socket => $socket},
         $class;
 }
+
+
+# between a reply and the next command there is nothing to read but an end
+
+sub closed { return !!IO::Select->new($_[0]{socket})->can_read(0) }
 
 
 sub call {
