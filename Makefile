@@ -119,4 +119,5 @@ help:
 	@echo 'make bench-scale, bench-soak MINUTES=10, bench-micro,'
 	@echo '     bench-instructions   as things grow, for long, the core alone'
 	@echo 'make lint     clang-tidy, cppcheck, style'
+	@echo 'make coverage   lines and branches that the tests run'
 	@echo 'make clean    remove $(BUILD)/'

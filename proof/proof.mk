@@ -4,11 +4,11 @@
 PROOF          = $(BUILD)/proof
 PROOF_PROVE    = $(PROVE)
 PROOF_PACKAGES = dpkg-dev libpcre2-dev zlib1g-dev \
-                 clang llvm libclang-rt-14-dev clang-tidy cppcheck
+                 clang llvm libclang-rt-14-dev clang-tidy cppcheck gcovr
 
-# the tests to run: the demonstration brings an NGINX of its own, the model
-# has none; and the seconds that each fuzz target gets
-SUITE     = $(filter-out t/01_demo.t t/model.t,$(wildcard t/*.t))
+# the tests to run: the demonstration and the bench bring an NGINX of their
+# own, the model has none; and the seconds that each fuzz target gets
+SUITE     = $(filter-out t/01_demo.t t/bench.t t/model.t,$(wildcard t/*.t))
 FUZZ_TIME = 60
 
 .PHONY: proof-deps
@@ -23,5 +23,6 @@ $(PROOF)/src/nginx/.complete:
 	@proof/nginx-source $(PROOF)/src
 
 include proof/asan/asan.mk
+include proof/coverage/coverage.mk
 include proof/fuzz/fuzz.mk
 include proof/lint/lint.mk
