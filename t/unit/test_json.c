@@ -129,8 +129,11 @@ test_suite(void **state)
     dir = opendir(path);
 
     if (dir == NULL) {
-        print_message("# no JSONTestSuite in %s\n", path);
-        skip();
+
+        /* cmocka's skip() is a "not ok", which prove takes for a failure */
+
+        print_message("# skipped: no JSONTestSuite in %s\n", path);
+        return;
         return;
     }
 
