@@ -134,7 +134,6 @@ test_suite(void **state)
 
         print_message("# skipped: no JSONTestSuite in %s\n", path);
         return;
-        return;
     }
 
     n = 0;
