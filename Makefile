@@ -120,4 +120,5 @@ help:
 	@echo '     bench-instructions   as things grow, for long, the core alone'
 	@echo 'make lint     clang-tidy, cppcheck, style'
 	@echo 'make coverage   lines and branches that the tests run'
+	@echo 'make deb      the Debian package, tried in a clean root'
 	@echo 'make clean    remove $(BUILD)/'

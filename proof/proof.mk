@@ -4,7 +4,8 @@
 PROOF          = $(BUILD)/proof
 PROOF_PROVE    = $(PROVE)
 PROOF_PACKAGES = dpkg-dev libpcre2-dev zlib1g-dev \
-                 clang llvm libclang-rt-14-dev clang-tidy cppcheck gcovr
+                 clang llvm libclang-rt-14-dev clang-tidy cppcheck gcovr \
+                 debhelper debootstrap
 
 # the tests to run: the demonstration and the bench bring an NGINX of their
 # own, the model has none; and the seconds that each fuzz target gets
@@ -24,5 +25,6 @@ $(PROOF)/src/nginx/.complete:
 
 include proof/asan/asan.mk
 include proof/coverage/coverage.mk
+include proof/deb/deb.mk
 include proof/fuzz/fuzz.mk
 include proof/lint/lint.mk
