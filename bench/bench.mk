@@ -47,7 +47,7 @@ $(BENCH)/node/node_modules: $(wildcard bench/peers/node/*.json)
 # the standard run, at most ten minutes; ARGS: see bench/run
 bench: bench-deps
 	@$(MAKE) -s $(MODULE) bench-build
-	@BENCH_ARGS='$(ARGS)' bench/run $(ARGS)
+	@bench/run $(ARGS)
 
 # the core alone, with the very objects of the module
 MICRO_OBJS = $(CORE:ngx_plum_module/core/%.c=$(BUILD)/objs/addon/core/%.o)
