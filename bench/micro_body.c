@@ -14,7 +14,7 @@
 #define LENGTH   16384
 #define VARIANTS 16
 
-#define LETTERS  "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ-0123456789"
+#define LETTERS  "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ-012"
 
 
 typedef struct {
