@@ -121,4 +121,6 @@ help:
 	@echo 'make lint     clang-tidy, cppcheck, style'
 	@echo 'make coverage   lines and branches that the tests run'
 	@echo 'make deb      the Debian package, tried in a clean root'
+	@echo 'make test-valgrind   some of the tests under valgrind'
+	@echo 'make test-short      the tests with every read and write cut short'
 	@echo 'make clean    remove $(BUILD)/'

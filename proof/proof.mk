@@ -5,7 +5,7 @@ PROOF          = $(BUILD)/proof
 PROOF_PROVE    = $(PROVE)
 PROOF_PACKAGES = dpkg-dev libpcre2-dev zlib1g-dev \
                  clang llvm libclang-rt-14-dev clang-tidy cppcheck gcovr \
-                 debhelper debootstrap
+                 debhelper debootstrap valgrind
 
 # the tests to run: the demonstration and the bench bring an NGINX of their
 # own, the model has none; and the seconds that each fuzz target gets
@@ -28,3 +28,5 @@ include proof/coverage/coverage.mk
 include proof/deb/deb.mk
 include proof/fuzz/fuzz.mk
 include proof/lint/lint.mk
+include proof/short-io/short-io.mk
+include proof/valgrind/valgrind.mk
