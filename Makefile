@@ -123,4 +123,6 @@ help:
 	@echo 'make deb      the Debian package, tried in a clean root'
 	@echo 'make test-valgrind   some of the tests under valgrind'
 	@echo 'make test-short      the tests with every read and write cut short'
+	@echo 'make test-locks   no zone is touched without its mutex'
+	@echo 'make test-nginx SUITE=dir   a checkout of nginx-tests, compared'
 	@echo 'make clean    remove $(BUILD)/'

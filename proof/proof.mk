@@ -28,5 +28,7 @@ include proof/coverage/coverage.mk
 include proof/deb/deb.mk
 include proof/fuzz/fuzz.mk
 include proof/lint/lint.mk
+include proof/locks/locks.mk
+include proof/nginx-tests/nginx-tests.mk
 include proof/short-io/short-io.mk
 include proof/valgrind/valgrind.mk
