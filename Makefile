@@ -125,4 +125,7 @@ help:
 	@echo 'make test-short      the tests with every read and write cut short'
 	@echo 'make test-locks   no zone is touched without its mutex'
 	@echo 'make test-nginx SUITE=dir   a checkout of nginx-tests, compared'
+	@echo 'make test-reloads   200 reloads under load: nothing grows'
+	@echo 'make test-matrix    builds and tests on Debian trixie and sid (root)'
+	@echo 'make test-static    the tests with the module built into NGINX'
 	@echo 'make clean    remove $(BUILD)/'

@@ -29,6 +29,8 @@ include proof/deb/deb.mk
 include proof/fuzz/fuzz.mk
 include proof/lint/lint.mk
 include proof/locks/locks.mk
+include proof/matrix/matrix.mk
 include proof/nginx-tests/nginx-tests.mk
+include proof/reloads/reloads.mk
 include proof/short-io/short-io.mk
 include proof/valgrind/valgrind.mk

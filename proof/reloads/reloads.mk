@@ -1,0 +1,7 @@
+# --- 200 reloads under load: nothing grows
+
+.PHONY: test-reloads
+
+test-reloads: proof-deps
+	@$(MAKE) -s --no-print-directory $(MODULE)
+	$(PROVE) -v proof/reloads/reloads.t

@@ -1,0 +1,165 @@
+#!/usr/bin/perl
+
+# Many reloads while deliveries go on: no delivery fails, and nothing grows,
+# neither memory nor descriptors of the master, nor the workers that a reload
+# starts.  PLUM_RELOADS says how many.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../../t/lib";
+
+use List::Util qw(sum);
+use Test::More;
+use Test::Plum;
+use Test::Plum::Process qw(poll_until spawn_sub end_process);
+use Test::Plum::Redis;
+use Time::HiRes qw(sleep);
+
+my $SECRET = 'a secret of many bytes 0123456789';
+my $RELOADS = $ENV{PLUM_RELOADS} || 200;
+
+# what memory may grow by from the first quarter to the end, bytes: less than
+# a configuration of these would take, if one in ten reloads left it behind
+my $GROWTH = 1024 * 1024;
+
+my $t = Test::Plum->new(workers => 2, log => 'warn');
+my $redis = Test::Plum::Redis->new(test => $t);
+my @rules = map { "allow data.field$_ items[].part$_;" } 1 .. 500;
+
+$t->secret('plum', $SECRET);
+$t->write_conf(<<"CONF");
+%%GLOBALS%%
+worker_shutdown_timeout 2s;
+events {}
+http {
+    %%HTTP_GLOBALS%%
+    plum_secret plum %%TESTDIR%%/plum;
+    plum_store here memory:8m;
+    plum_store there redis://127.0.0.1:%%PORT_redis%%;
+    plum_allowlist many { allow id; @rules }
+
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+        listen 127.0.0.1:%%PORT_tls%% ssl;
+        %%TLS_SERVER%%
+        plum_tls off;
+        plum_signature standard-webhooks secret=plum;
+        plum_allow many;
+        plum_capture \$id id;
+        plum_idempotency_key \$id;
+
+        location /here {
+            plum on;
+            plum_idempotency here;
+            proxy_pass http://127.0.0.1:%%PORT_back%%;
+        }
+        location /there {
+            plum on;
+            plum_idempotency there;
+            proxy_pass http://127.0.0.1:%%PORT_back%%;
+        }
+    }
+    server {
+        listen 127.0.0.1:%%PORT_back%%;
+        location / { return 200; }
+    }
+}
+CONF
+$t->run;
+
+my @senders = map { sender($_) } qw(here there);
+
+my %first;
+for my $n (1 .. $RELOADS) {
+    $t->reload or die "reload $n did not come about\n";
+    next if $n != int($RELOADS / 4);
+    %first = figures();
+}
+my %last = figures();
+
+for my $what (sort keys %last) {
+    my $grown = $last{$what} - $first{$what};
+    my $limit = $what =~ /memory/ ? $GROWTH : 0;
+    cmp_ok($grown, '<=', $limit, "$what: $first{$what}, then $last{$what}");
+}
+
+end_process($_) for @senders;
+for my $uri (qw(here there)) {
+    my ($sent, @wrong) = split /\n/, $t->read_file("$uri.result");
+    cmp_ok($sent || 0, '>', $RELOADS, "/$uri: deliveries all the while");
+    is(join("\n", @wrong), '', "/$uri: all of them answered with success");
+}
+ok(poll_until(sub { $t->workers(all => 1) == 2 }, 5), 'old workers are gone');
+$t->done_testing;
+
+
+# one delivery after the other, over TLS and not; a new connection each, as a
+# worker that shuts down closes idle ones
+
+sub sender {
+    my ($uri) = @_;
+
+    return spawn_sub(sub {
+        my ($sent, $end, @wrong) = (0, 0);
+        $SIG{TERM} = sub { $end = 1 };
+
+        while (!$end) {
+            my %to = $sent % 8 ? () : (port => 'tls', tls => 1);
+            my $r = $t->deliver(%to, scheme => 'standard-webhooks',
+                secret => $SECRET, uri => "/$uri",
+                body => "{\"id\":\"$uri-$sent\",\"x\":1}");
+            $sent++;
+            push @wrong, "$sent: " . $r->status if $r->status != 200 && !$end;
+            sleep 0.005;
+        }
+        $t->write_file("$uri.result", join "\n", $sent, @wrong, '');
+    });
+}
+
+
+# when the workers of before are gone
+
+sub figures {
+    poll_until(sub { $t->workers(all => 1) == 2 }, 10)
+        or die "old workers stay\n";
+    sleep 0.5;
+
+    my %figure = (
+        'memory of the master' => memory($t->pid),
+        'descriptors of the master' => descriptors($t->pid),
+    );
+    $figure{'memory of the workers'} = sum(map { memory($_) } $t->workers);
+    $figure{'files of the workers'} = sum(map { files($_) } $t->workers);
+    return %figure;
+}
+
+
+# what is this process's own, bytes
+
+sub memory {
+    my ($pid) = @_;
+
+    open my $file, '<', "/proc/$pid/smaps_rollup" or die "$pid: $!\n";
+    my $kb = 0;
+    while (my $line = <$file>) {
+        $kb += $1 if $line =~ /^Private_\w+:\s+(\d+) kB/;
+    }
+    return $kb * 1024;
+}
+
+
+sub descriptors {
+    my ($pid) = @_;
+    return scalar(() = glob "/proc/$pid/fd/*");
+}
+
+
+# connections come and go, but files and pipes have no reason to
+
+sub files {
+    my ($pid) = @_;
+    return scalar grep { (readlink($_) || '') !~ /^socket:/ }
+        glob "/proc/$pid/fd/*";
+}
