@@ -73,7 +73,7 @@ my @senders = map { sender($_) } qw(here there);
 
 my %first;
 for my $n (1 .. $RELOADS) {
-    $t->reload or die "reload $n did not come about\n";
+    $t->reload(30) or die "reload $n did not come about\n";
     next if $n != int($RELOADS / 4);
     %first = figures();
 }
@@ -136,17 +136,14 @@ sub figures {
 }
 
 
-# what is this process's own, bytes
+# all but what is mapped from files and zones, bytes
 
 sub memory {
     my ($pid) = @_;
 
-    open my $file, '<', "/proc/$pid/smaps_rollup" or die "$pid: $!\n";
-    my $kb = 0;
-    while (my $line = <$file>) {
-        $kb += $1 if $line =~ /^Private_\w+:\s+(\d+) kB/;
-    }
-    return $kb * 1024;
+    open my $file, '<', "/proc/$pid/status" or die "$pid: $!\n";
+    my $text = do { local $/; <$file> };
+    return $text =~ /^RssAnon:\s+(\d+) kB/m ? $1 * 1024 : die "$pid: RssAnon\n";
 }
 
 
