@@ -122,6 +122,11 @@ void ngx_plum_redis_conn_taken(ngx_plum_redis_conn_t *conn,
 void ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn);
 
 
+/* says that it is ready, and forgets that it was not */
+
+void ngx_plum_redis_conn_available(ngx_plum_redis_conn_t *conn);
+
+
 /* steps of other files */
 
 ngx_int_t ngx_plum_redis_start_resolve(ngx_plum_redis_conn_t *conn);

@@ -11,6 +11,9 @@
 #define NGX_PLUM_REDIS_NO_NODE   0xffff
 #define NGX_PLUM_REDIS_THROTTLE  100     /* ms between two questions */
 #define NGX_PLUM_REDIS_REFRESH   250     /* while an owner is down, at most */
+#define NGX_PLUM_REDIS_MIGRATION 1000    /* while slots migrate */
+#define NGX_PLUM_REDIS_SPOKEN    5000    /* nodes that come and go are spoken
+                                            of this often */
 
 
 /*
@@ -23,7 +26,9 @@
  *
  * The map is asked for (CLUSTER SLOTS, of any node that is ready) when there
  * is none, when a MOVED tells that it is old, when an owner is lost, and
- * again while one is away, with a back-off: until a replica has taken over.
+ * again while one is away, with a back-off: until a replica has taken over;
+ * and now and then while slots migrate, so that those who took them on the
+ * way do not stay connected for ever.
  *
  * Before the first map operations wait for it: not every server that takes
  * commands is one of a cluster, and says MOVED.  Afterwards a slot without an
@@ -43,6 +48,7 @@ struct ngx_plum_redis_cluster_s {
     ngx_uint_t              source;      /* index of the node asked last */
     ngx_uint_t              attempts;    /* since the map was good */
     ngx_msec_t              asked;
+    ngx_msec_t              spoken;      /* of a node that went */
 
     unsigned                known:1;     /* there is a map */
     unsigned                good:1;      /* it holds, and all owners are up */
@@ -54,9 +60,13 @@ struct ngx_plum_redis_cluster_s {
 static ngx_int_t ngx_plum_redis_cluster_find(
     ngx_plum_redis_cluster_t *cluster, ngx_plum_redis_conn_t *from,
     const plum_node_t *node, ngx_uint_t lazy);
+static ngx_uint_t ngx_plum_redis_cluster_spoken(
+    ngx_plum_redis_cluster_t *cluster);
 static ngx_plum_redis_conn_t *ngx_plum_redis_cluster_any(
     ngx_plum_redis_cluster_t *cluster);
 static void ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster);
+static void ngx_plum_redis_cluster_arm(ngx_plum_redis_cluster_t *cluster,
+    ngx_msec_t pause);
 static void ngx_plum_redis_cluster_refresh(ngx_event_t *ev);
 static int ngx_plum_redis_slots_encode(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, char **out, size_t *len);
@@ -261,6 +271,7 @@ ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
 
     conn->redis = cluster->redis;
     conn->lazy = lazy;
+    conn->reported = ngx_plum_redis_cluster_spoken(cluster);
 
     if (ngx_plum_redis_learn(conn, from, node) != NGX_OK) {
         ngx_free(conn);
@@ -272,6 +283,16 @@ ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_conn_open(conn, cluster->redis, conn->hosts, 1);
 
     return vacant;
+}
+
+
+/* a node that was down went just now: the next may be that one again */
+
+static ngx_uint_t
+ngx_plum_redis_cluster_spoken(ngx_plum_redis_cluster_t *cluster)
+{
+    return cluster->spoken
+           && ngx_current_msec - cluster->spoken < NGX_PLUM_REDIS_SPOKEN;
 }
 
 
@@ -312,6 +333,8 @@ ngx_plum_redis_cluster_redirect(ngx_plum_redis_conn_t *conn,
 
         op->asking = 1;
         op->eval = 1;
+
+        ngx_plum_redis_cluster_arm(cluster, NGX_PLUM_REDIS_MIGRATION);
 
     } else {
         cluster->slots[slot] = (uint16_t) i;
@@ -360,10 +383,6 @@ ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster)
 {
     ngx_msec_t  pause, max, since;
 
-    if (cluster->asking || cluster->refresh.timer_set) {
-        return;
-    }
-
     pause = NGX_PLUM_REDIS_THROTTLE;
 
     if (cluster->attempts) {
@@ -377,7 +396,33 @@ ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster)
 
     since = ngx_current_msec - cluster->asked;
 
-    ngx_add_timer(&cluster->refresh, since < pause ? pause - since : 1);
+    ngx_plum_redis_cluster_arm(cluster, since < pause ? pause - since : 1);
+}
+
+
+/* the earlier time holds */
+
+static void
+ngx_plum_redis_cluster_arm(ngx_plum_redis_cluster_t *cluster,
+    ngx_msec_t pause)
+{
+    ngx_event_t  *ev;
+
+    ev = &cluster->refresh;
+
+    if (cluster->asking
+        || (ev->timer_set
+            && (ngx_msec_int_t) (ev->timer.key - ngx_current_msec)
+               <= (ngx_msec_int_t) pause))
+    {
+        return;
+    }
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    ngx_add_timer(ev, pause);
 }
 
 
@@ -577,6 +622,12 @@ ngx_plum_redis_cluster_judge(ngx_plum_redis_cluster_t *cluster)
         if (conn->failing) {
             cluster->good = 0;
 
+        } else if (ngx_plum_redis_at(conn, READY)) {
+
+            if (conn->reported) {
+                ngx_plum_redis_conn_available(conn);
+            }
+
         } else {
             ngx_plum_redis_conn_wake(conn);
         }
@@ -629,9 +680,11 @@ ngx_plum_redis_cluster_sweep(ngx_event_t *ev)
             continue;
         }
 
-        if (conn->reported) {
+        if (conn->reported && !ngx_plum_redis_cluster_spoken(cluster)) {
             ngx_log_error(NGX_LOG_NOTICE, &conn->log, 0,
                           "plum: redis has no slots any more");
+
+            cluster->spoken = ngx_current_msec;
         }
 
         if (conn->pool) {

@@ -412,6 +412,20 @@ ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
 }
 
 
+void
+ngx_plum_redis_conn_available(ngx_plum_redis_conn_t *conn)
+{
+    ngx_uint_t  level;
+
+    level = conn->reported ? NGX_LOG_NOTICE : NGX_LOG_INFO;
+
+    ngx_log_error(level, &conn->log, 0, "plum: redis is available%s",
+                  conn->reported ? " again" : "");
+
+    conn->reported = 0;
+}
+
+
 /* once per change of state; a loss that nobody noticed is none */
 
 static void
@@ -422,7 +436,10 @@ ngx_plum_redis_conn_report(ngx_plum_redis_conn_t *conn, ngx_uint_t ready,
         ngx_log_debug1(NGX_LOG_DEBUG_CORE, &conn->log, err,
                        "plum: redis is unavailable: %s", text);
 
-    } else if (!conn->lazy && (conn->failing || (ready && conn->pending))) {
+    } else if ((conn->failing
+                && (!conn->lazy || !ngx_queue_empty(&conn->waiting)))
+               || (ready && conn->pending))
+    {
         ngx_log_error(NGX_LOG_ERR, &conn->log, err,
                       "plum: redis is unavailable: %s", text);
         conn->reported = 1;

@@ -214,7 +214,6 @@ ngx_plum_redis_start_policy(ngx_plum_redis_conn_t *conn)
 static ngx_int_t
 ngx_plum_redis_start_ready(ngx_plum_redis_conn_t *conn)
 {
-    ngx_uint_t            level;
     ngx_queue_t          *q, ops;
     ngx_connection_t     *c;
     ngx_plum_redis_op_t  *op;
@@ -234,12 +233,11 @@ ngx_plum_redis_start_ready(ngx_plum_redis_conn_t *conn)
     c->write->log = c->log;
     c->pool->log = c->log;
 
-    level = conn->reported ? NGX_LOG_NOTICE : NGX_LOG_INFO;
+    /* one that is lazy may go with the next operation again */
 
-    ngx_log_error(level, c->log, 0, "plum: redis is available%s",
-                  conn->reported ? " again" : "");
-
-    conn->reported = 0;
+    if (!conn->lazy) {
+        ngx_plum_redis_conn_available(conn);
+    }
 
     /* an exiting worker has closed its idle connections already */
 
