@@ -25,7 +25,8 @@ my $set = Test::Plum::Sentinel->new(test => $t, password => $PASSWORD);
 my $plain = Test::Plum::Redis->new(test => $t, name => 'plain');
 my @sentinels = $set->sentinels;
 
-# a Sentinel that names a replica, whoever is the master
+# a Sentinel that names a replica, whoever is the master: one that would take
+# what it is given
 my $liar = Test::Plum::FakeRedis->new(test => $t, name => 'liar',
     redis => $sentinels[0]);
 lie_about(($set->replicas)[0]);
@@ -73,6 +74,7 @@ sub lie_about {
     my ($node) = @_;
 
     my $port = $node->port;
+    $node->command('CONFIG', 'SET', 'replica-read-only', 'no');
     return $liar->rules({on => 'SENTINEL', times => 0, reply =>
         sprintf "*2\r\n\$9\r\n127.0.0.1\r\n\$%d\r\n$port\r\n", length $port});
 }

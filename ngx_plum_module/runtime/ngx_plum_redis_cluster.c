@@ -472,6 +472,7 @@ ngx_plum_redis_slots_reply(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, const redisReply *reply)
 {
     size_t                     i;
+    ngx_uint_t                 n, left;
     plum_slot_range_t          range;
     ngx_plum_redis_cluster_t  *cluster;
 
@@ -480,20 +481,39 @@ ngx_plum_redis_slots_reply(ngx_plum_redis_conn_t *conn,
     if (reply->type == REDIS_REPLY_ERROR) {
         ngx_plum_redis_refused(conn, ", CLUSTER SLOTS", (u_char *) reply->str,
                                reply->len);
-    }
-
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
         ngx_plum_redis_slots_failed(conn, op, NGX_PLUM_OP_NOT_SENT);
 
-        return (reply->type == REDIS_REPLY_ERROR
-                || reply->type == REDIS_REPLY_ARRAY)
-               ? NGX_OK : NGX_ERROR;
+        return NGX_OK;
     }
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        return NGX_ERROR;
+    }
+
+    if (reply->elements == 0) {
+        ngx_plum_redis_refused(conn, ", CLUSTER SLOTS", (u_char *) "no slots",
+                               sizeof("no slots") - 1);
+        ngx_plum_redis_slots_failed(conn, op, NGX_PLUM_OP_NOT_SENT);
+
+        return NGX_OK;
+    }
+
+    /* each slot once at most: what there is to do has a limit */
+
+    left = PLUM_SLOTS;
 
     for (i = 0; i < reply->elements; i++) {
         if (plum_slots_range(reply, i, &range) != PLUM_OK) {
             return NGX_ERROR;
         }
+
+        n = range.last - range.first + 1;
+
+        if (n > left) {
+            return NGX_ERROR;
+        }
+
+        left -= n;
     }
 
     cluster->asking = 0;

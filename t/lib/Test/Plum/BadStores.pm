@@ -201,7 +201,7 @@ sub _judge {
 }
 
 
-# it is over: each takes deliveries again, and nothing is left
+# it is over: each takes deliveries again
 
 sub _heal {
     my ($self, @cases) = @_;
@@ -216,12 +216,22 @@ sub _heal {
     }, 10);
     Test::More::is($_->{statuses}[-1], 200, "$_->{what}: a good delivery")
         for @cases;
+    return $self->check('all together');
+}
+
+
+# no worker is lost, and no descriptor left
+
+sub check {
+    my ($self, $what) = @_;
+
+    my $t = $self->{test};
     Test::More::ok(poll_until(sub {
         $t->descriptors <= $self->{descriptors} }, 5),
-        'no descriptor is left')
+        "$what: no descriptor is left")
         or Test::More::diag($t->descriptors . " > $self->{descriptors}");
     Test::More::is(join(' ', $t->workers), $self->{workers},
-        'no worker was lost');
+        "$what: no worker was lost");
     return;
 }
 
