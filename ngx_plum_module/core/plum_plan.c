@@ -38,7 +38,7 @@ plum_plan_create(void)
     if (plum_plan_new_step(plan, PLUM_STEP_END, NULL, 0, &root, &err)
         != PLUM_OK)
     {
-        free(plan);
+        plum_plan_destroy(plan);
         return NULL;
     }
 
