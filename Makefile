@@ -128,4 +128,5 @@ help:
 	@echo 'make test-reloads   200 reloads under load: nothing grows'
 	@echo 'make test-matrix    builds and tests on Debian trixie and sid (root)'
 	@echo 'make test-static    the tests with the module built into NGINX'
+	@echo 'make test-nomem   every allocation of the core fails once'
 	@echo 'make clean    remove $(BUILD)/'

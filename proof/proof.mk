@@ -31,6 +31,7 @@ include proof/lint/lint.mk
 include proof/locks/locks.mk
 include proof/matrix/matrix.mk
 include proof/nginx-tests/nginx-tests.mk
+include proof/nomem/nomem.mk
 include proof/reloads/reloads.mk
 include proof/short-io/short-io.mk
 include proof/valgrind/valgrind.mk

@@ -3,7 +3,8 @@
 COVERAGE       = $(PROOF)/coverage
 COVERAGE_FLAGS = --coverage -O0 -fprofile-abs-path
 COVERAGE_CORE  = $(CORE:ngx_plum_module/core/%.c=$(COVERAGE)/core/%.o)
-COVERAGE_UNITS = $(UNITS:$(BUILD)/unit/%=$(COVERAGE)/unit/%)
+COVERAGE_UNITS = $(UNITS:$(BUILD)/unit/%=$(COVERAGE)/unit/%) \
+                 $(COVERAGE)/nomem.t
 
 .PHONY: coverage
 
