@@ -207,7 +207,6 @@ sub late_commit {
     $replica->thaw;
     ok(poll_until(sub { record($replica, $key) eq 'd' }, 5),
         'the replica has the commit when it is back');
-
     # which the worker learns at its next attempt, 0.2 seconds later at most
     sleep(0.5);
     again('late commit', map { $t->next_key } 1 .. 4);
