@@ -105,6 +105,7 @@ struct ngx_plum_redis_op_s {
     unsigned                         asking:1;   /* ASKING goes before it */
     unsigned                         eval:1; /* the script is not cached */
     unsigned                         again:1;    /* sent before, no reply */
+    unsigned                         alone:1;    /* only the master has it */
     unsigned                         settlement:1;
     unsigned                         quiet:1;    /* compensates for a claim */
     unsigned                         unwanted:1; /* need not be sent */

@@ -207,7 +207,6 @@ sub late_commit {
     $replica->thaw;
     ok(poll_until(sub { record($replica, $key) eq 'd' }, 5),
         'the replica has the commit when it is back');
-
     # which the worker learns at its next attempt, 0.2 seconds later at most
     sleep(0.5);
     again('late commit', map { $t->next_key } 1 .. 4);
@@ -227,6 +226,8 @@ sub lapsed_commit {
     ok(poll_until(sub { $t->workers(all => 1) == 2 }, 5),
         'old workers leave within the lease');
     is(record($master, $key), 'd', 'what is committed stays so');
+    ok($t->wait_log(qr/1 commits did not reach their replicas/),
+        'the log says so');
     $replica->thaw;
     again('lapsed commit', map { $t->next_key } 1 .. 4);
     return;

@@ -163,11 +163,12 @@ ngx_plum_redis_settle_all(ngx_plum_redis_t *redis)
 static void
 ngx_plum_redis_settle_lapsed(ngx_plum_redis_t *redis)
 {
-    ngx_uint_t            commits, releases;
+    ngx_uint_t            commits, alone, releases;
     ngx_queue_t          *q, *next;
     ngx_plum_redis_op_t  *op;
 
     commits = 0;
+    alone = 0;
     releases = 0;
 
     for (q = ngx_queue_head(&redis->settlements);
@@ -181,7 +182,10 @@ ngx_plum_redis_settle_lapsed(ngx_plum_redis_t *redis)
             continue;
         }
 
-        if (op->command.kind == PLUM_REDIS_COMMIT) {
+        if (op->alone) {
+            alone++;
+
+        } else if (op->command.kind == PLUM_REDIS_COMMIT) {
             commits++;
 
         } else {
@@ -197,6 +201,13 @@ ngx_plum_redis_settle_lapsed(ngx_plum_redis_t *redis)
                       "plum: %ui commits could not be written before their "
                       "leases lapsed; copies of these deliveries would be "
                       "forwarded", commits);
+    }
+
+    if (alone) {
+        ngx_log_error(NGX_LOG_WARN, &redis->log, 0,
+                      "plum: %ui commits did not reach their replicas before "
+                      "their leases lapsed; a failover may forget them",
+                      alone);
     }
 
     if (releases) {

@@ -441,6 +441,7 @@ ngx_plum_redis_op_waited(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
 
     if (op->command.kind != PLUM_REDIS_CLAIM) {
         op->again = 1;
+        op->alone = 1;
         ngx_plum_redis_settle_later(conn->redis, op);
         return;
     }
