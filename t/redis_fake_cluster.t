@@ -6,10 +6,13 @@
 use strict;
 use warnings;
 
+use Fcntl qw(O_RDWR O_NONBLOCK F_SETFL);
 use File::Basename qw(dirname);
 use lib dirname(__FILE__) . '/lib';
 use IO::Socket::INET;
+use POSIX ();
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use Test::Plum::BadStores;
 use Test::Plum::Gateway;
@@ -92,8 +95,14 @@ for (
         rules => [{on => 'WAIT', times => 0, %$rule}]);
 }
 
-$bad->gateway;
+# whoever writes to it waits for a reader
+my $pipe = $t->path('pipe');
+POSIX::mkfifo($pipe, 0666) or die $!;
+sysopen my $reader, $pipe, O_RDWR or die $!;
+
+$bad->gateway('/block' => "plum_idempotency s0; access_log $pipe;");
 $bad->run;
+late_wait();
 $t->done_testing;
 
 
@@ -126,5 +135,34 @@ sub on_peer {
         rules => [{on => $LUA, reply => "-$kind {slot} 127.0.0.1:%PORT%\r\n",
             times => 0}],
         peer => [map { {times => 0, %$_} } @rules]);
+    return;
+}
+
+
+# a worker that is busy comes to its timers when an operation has its reply,
+# and its WAIT is not written yet; that WAIT has no answer
+
+sub late_wait {
+    my ($case) = grep { $_->{what} eq 'WAIT, never' } @{$bad->{cases}};
+    my $fake = $case->{fakes}[0][0];
+    my @rules = good($fake);
+    $fake->rules({on => 'WAIT', reply => ":1\r\n"},
+        {on => 'WAIT', reply => ":1\r\n", delay => 0.15},
+        {on => 'WAIT', reply => '', times => 0}, @rules[1 .. $#rules]);
+
+    fcntl $reader, F_SETFL, O_NONBLOCK;
+    1 while syswrite $reader, 'x' x 4096;
+
+    is($t->forwards(sub {
+        is($t->status($t->next_key, "/$case->{store}"), 200, 'its commit');
+        my $client = $t->start($t->next_key, "/$case->{store}");
+        sleep(0.05);
+        my $block = $t->start($t->next_key, '/block');
+        sleep(0.4);
+        sysread $reader, my $bytes, 65536;
+        is($client->read_response->status, 503, 'is given up');
+    }), 2, 'not forwarded');
+    $fake->rules(@rules);
+    ok($t->recovers("/$case->{store}"), 'a good delivery after it');
     return;
 }

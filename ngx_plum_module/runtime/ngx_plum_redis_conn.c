@@ -268,7 +268,7 @@ ngx_plum_redis_conn_connect_handler(ngx_event_t *ev)
 static void
 ngx_plum_redis_conn_deadline_handler(ngx_event_t *ev)
 {
-    ngx_queue_t            *q, ops;
+    ngx_queue_t            *q, *oldest, ops;
     ngx_msec_int_t          left;
     ngx_connection_t       *fake;
     ngx_plum_redis_op_t    *op;
@@ -277,8 +277,12 @@ ngx_plum_redis_conn_deadline_handler(ngx_event_t *ev)
     fake = ev->data;
     conn = fake->data;
 
-    if (!ngx_queue_empty(&conn->sent)) {
-        q = ngx_queue_head(&conn->sent);
+    /* what is held has a WAIT among those sent, or is about to write it */
+
+    oldest = ngx_queue_empty(&conn->sent) ? &conn->held : &conn->sent;
+
+    if (!ngx_queue_empty(oldest)) {
+        q = ngx_queue_head(oldest);
         op = ngx_queue_data(q, ngx_plum_redis_op_t, queue);
 
         left = (ngx_msec_int_t) (op->deadline - ngx_current_msec);

@@ -44,6 +44,10 @@ ngx_plum_redis_conn_hold(ngx_plum_redis_conn_t *conn,
     ngx_queue_insert_tail(&conn->held, &op->queue);
 
     conn->pending++;
+
+    if (!conn->deadline.timer_set) {
+        ngx_add_timer(&conn->deadline, conn->redis->timeout);
+    }
 }
 
 

@@ -88,10 +88,11 @@ sub _with_port {
 }
 
 
-# nginx starts, and all stores are at work: their good state is that of now
+# nginx starts, with more locations, and all stores are at work: their good
+# state is that of now
 
 sub gateway {
-    my ($self) = @_;
+    my ($self, %locations) = @_;
 
     my $t = $self->{test};
     my @cases = @{$self->{cases}};
@@ -107,7 +108,7 @@ sub gateway {
     $t->gateway(
         default => 's0',
         stores => join('', map { $_->{line} } @cases),
-        locations => {map { ("/$_->{store}" =>
+        locations => {%locations, map { ("/$_->{store}" =>
             "plum_idempotency $_->{store} $more;") } @cases},
     );
     for my $case (@cases) {
