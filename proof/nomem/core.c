@@ -2,9 +2,10 @@
  * The core without memory: what allocates is done again and again, and the
  * first allocation fails, then the second, and so on until none does; once it
  * fails alone, once with all that follow.  OpenSSL's fail too, jansson's do
- * not: its scanner takes a buffer that could not grow for one that did, and
- * reads a text as a shorter one.  Whatever fails, nothing is touched that is not there, nothing stays behind
- * (a sanitizer looks), and there is never a wrong success.
+ * not: where its scanner cannot enlarge a buffer it goes on with the old one
+ * and loses a character.  Whatever fails, nothing is touched that is not
+ * there, nothing stays behind (a sanitizer looks), and there is never a wrong
+ * success.
  *
  * Linked with --wrap=malloc, --wrap=calloc and --wrap=realloc.
  */

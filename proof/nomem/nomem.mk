@@ -2,7 +2,7 @@
 
 NOMEM_WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -Wno-unused-result
 
-.PHONY: test-nomem
+.PHONY: test-nomem test-nomem-gateway
 
 test-nomem: proof-deps
 	@$(MAKE) -s --no-print-directory $(PROOF)/nomem.t
@@ -17,3 +17,23 @@ $(PROOF)/nomem.t: proof/nomem/core.c $(CORE_OBJS) $(wildcard t/unit/*.h)
 $(PROOF)/coverage/nomem.t: proof/nomem/core.c $(COVERAGE_CORE)
 	@gcc $(filter-out -fsanitize=% -fno-sanitize%,$(UNIT_CFLAGS)) --coverage \
 	    -It/unit $(NOMEM_WRAP) -o $@ $< $(COVERAGE_CORE) $(UNIT_LIBS)
+
+# the same for a gateway under load, by chance, with sanitizers
+NOMEM       = $(PROOF)/nomem
+
+test-nomem: test-nomem-gateway
+
+test-nomem-gateway: proof-deps
+	@$(MAKE) -s --no-print-directory $(NOMEM)/objs/nginx
+	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(NOMEM)/objs/nginx \
+	    ASAN_OPTIONS=detect_leaks=1 \
+	    LSAN_OPTIONS=print_suppressions=0:suppressions=$(CURDIR)/proof/asan/suppressions \
+	    $(PROVE) proof/nomem/gateway.t
+
+$(NOMEM)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
+    proof/nomem/fail.h | $(PROOF)/src/nginx/.complete
+	@echo "building nginx without memory"
+	@CC=gcc CC_OPT='-O1 -DNGX_DEBUG_PALLOC=1 $(ASAN_FLAGS) $(ASAN_CORE)' \
+	    LD_OPT='$(ASAN_FLAGS)' \
+	    MODULE_OPT='-include $(CURDIR)/proof/nomem/fail.h -Wno-unused-function' \
+	    proof/nginx-build $(PROOF)/src/nginx $(NOMEM)
