@@ -71,7 +71,7 @@ check_command(plum_redis_kind_t kind, int eval, const char *head,
     script = eval ? plum_redis_script(kind) : plum_redis_sha(kind);
     (void) snprintf(text, sizeof(text), "%s$%zu\r\n%s\r\n$1\r\n1\r\n"
                     "$10\r\nplum:a key\r\n$33\r\np%s\r\n", head,
-                    strlen(script), script, TOKEN_HEX + 2);
+                    strlen(script), script, &TOKEN_HEX[2]);
 
     assert_int_equal(plum_redis_command(&command, eval, &out, &len), PLUM_OK);
     assert_true(len > strlen(text));
