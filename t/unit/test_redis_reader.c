@@ -27,8 +27,8 @@ test_pieces(void **state)
     const char   *replies[] = { ":12\r\n", "$5\r\nhello\r\n", "+OK\r\n",
                                 "-ERR no\r\n", "$0\r\n\r\n", "$-1\r\n",
                                 "*-1\r\n", "*0\r\n", "$4\r\na\r\nb\r\n",
-                                "*3\r\n*2\r\n$4\r\n\r\n:1\r\n*0\r\n"
-                                "$-1\r\n*1\r\n:5\r\n" };
+                                ("*3\r\n*2\r\n$4\r\n\r\n:1\r\n*0\r\n"
+                                 "$-1\r\n*1\r\n:5\r\n") };
 
     (void) state;
 
