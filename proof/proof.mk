@@ -1,5 +1,5 @@
 # The evidence: what takes longer than make test, or needs more than it does.
-# make help lists the targets.
+# make help lists the targets, docs/PROOF.md says what each one shows.
 
 PROOF          = $(BUILD)/proof
 PROOF_PROVE    = $(PROVE)
