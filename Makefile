@@ -78,7 +78,8 @@ $(MODULE): $(SOURCES) $(HEADERS) config Makefile
 	    || { tail -n 20 $$root/$(BUILD)/configure.log; exit 1; }
 	@echo "compiling $@"
 	@cd $(NGINX_SRC) && $(MAKE) -s -f $(CURDIR)/$(BUILD)/objs/Makefile modules
-	@cp $(BUILD)/objs/ngx_http_plum_module.so $@
+	@# an nginx that runs has the old one mapped
+	@cp $(BUILD)/objs/ngx_http_plum_module.so $@.new && mv $@.new $@
 
 unit: $(UNITS)
 
