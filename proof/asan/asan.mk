@@ -15,12 +15,9 @@ $(ASAN)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
 	    LD_OPT='$(ASAN_FLAGS)' MODULE_OPT='-fsanitize=undefined' \
 	    proof/nginx-build $(PROOF)/src/nginx $(ASAN)
 
-# that test measures memory, of which sanitizers have their own idea
-ASAN_LEFT_OUT = t/redis_fake_map.t
-
 .PHONY: test-asan
 
 test-asan: proof-deps
 	@$(MAKE) --no-print-directory $(ASAN)/objs/nginx
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/proof/asan/nginx \
-	    $(PROOF_PROVE) $(filter-out $(ASAN_LEFT_OUT),$(SUITE))
+	    $(PROOF_PROVE) $(SUITE)
