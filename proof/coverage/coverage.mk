@@ -15,13 +15,14 @@ coverage: proof-deps
 	@chmod -R a+rwX $(COVERAGE)
 	-$(PROOF_PROVE) $(COVERAGE_UNITS)
 	-PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/proof/coverage/nginx \
-	    $(PROOF_PROVE) $(SUITE)
+	    $(PROOF_PROVE) $(SUITE) proof/nomem/gateway.t
 	@proof/coverage/report $(COVERAGE)
 
 $(COVERAGE)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
-    proof/coverage/coverage.mk | $(PROOF)/src/nginx/.complete
+    proof/nomem/fail.h proof/coverage/coverage.mk | $(PROOF)/src/nginx/.complete
 	@echo "building nginx with counters"
-	@CC=gcc CC_OPT=-O1 LD_OPT=--coverage MODULE_OPT='$(COVERAGE_FLAGS)' \
+	@CC=gcc CC_OPT=-O1 LD_OPT=--coverage \
+	    MODULE_OPT='$(COVERAGE_FLAGS) $(FAIL_FLAGS)' \
 	    proof/nginx-build $(PROOF)/src/nginx $(COVERAGE)
 
 $(COVERAGE)/core/%.o: ngx_plum_module/core/%.c $(HEADERS)

@@ -19,15 +19,16 @@ $(PROOF)/coverage/nomem.t: proof/nomem/core.c $(COVERAGE_CORE)
 	    -It/unit $(NOMEM_WRAP) -o $@ $< $(COVERAGE_CORE) $(UNIT_LIBS)
 
 # the same for a gateway under load, by chance, with sanitizers
-NOMEM       = $(PROOF)/nomem
+NOMEM      = $(PROOF)/nomem
+FAIL_FLAGS = -include $(CURDIR)/proof/nomem/fail.h -Wno-unused-function
 
 test-nomem: test-nomem-gateway
 
 test-nomem-gateway: proof-deps
 	@$(MAKE) -s --no-print-directory $(NOMEM)/objs/nginx
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(NOMEM)/objs/nginx \
-	    ASAN_OPTIONS=detect_leaks=1 \
-	    LSAN_OPTIONS=print_suppressions=0:suppressions=$(CURDIR)/proof/asan/suppressions \
+	    ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=print_suppressions=0:$(strip \
+	    )suppressions=$(CURDIR)/proof/asan/suppressions \
 	    $(PROVE) proof/nomem/gateway.t
 
 $(NOMEM)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
@@ -35,5 +36,5 @@ $(NOMEM)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
 	@echo "building nginx without memory"
 	@CC=gcc CC_OPT='-O1 -DNGX_DEBUG_PALLOC=1 $(ASAN_FLAGS) $(ASAN_CORE)' \
 	    LD_OPT='$(ASAN_FLAGS)' \
-	    MODULE_OPT='-include $(CURDIR)/proof/nomem/fail.h -Wno-unused-function' \
+	    MODULE_OPT='$(FAIL_FLAGS)' \
 	    proof/nginx-build $(PROOF)/src/nginx $(NOMEM)
