@@ -15,7 +15,7 @@ coverage: proof-deps
 	@chmod -R a+rwX $(COVERAGE)
 	-$(PROOF_PROVE) $(COVERAGE_UNITS)
 	-PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/proof/coverage/nginx \
-	    $(PROOF_PROVE) $(SUITE) proof/nomem/gateway.t
+	    $(PROOF_PROVE) $(SUITE) proof/nomem/*.t
 	@proof/coverage/report $(COVERAGE)
 
 $(COVERAGE)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \

@@ -1,6 +1,7 @@
 /*
- * Included before every source of the module: what allocates for a request in
- * a worker fails, one time in PLUM_FAIL (environment; never without it).
+ * Included before every source of the module.  What allocates for a request in
+ * a worker fails, one time in PLUM_FAIL; of what allocates for a configuration
+ * the PLUM_FAIL_NTH fails.  Both are of the environment; without, none does.
  */
 
 #ifndef _FAIL_H_INCLUDED_
@@ -20,6 +21,10 @@
 
 static ngx_uint_t  fail_often;
 
+/* of all sources together */
+
+__attribute__((weak)) long  fail_left;
+
 
 /* in the master: the environment is gone in a worker */
 
@@ -30,6 +35,9 @@ fail_start(void)
 
     value = getenv("PLUM_FAIL");
     fail_often = value ? (ngx_uint_t) atoi(value) : 0;
+
+    value = getenv("PLUM_FAIL_NTH");
+    fail_left = value ? atol(value) : 0;
 }
 
 
@@ -40,7 +48,11 @@ fail_now(void)
     static ngx_msec_t  start;
     static ngx_uint_t  seed;
 
-    if (fail_often == 0 || ngx_process != NGX_PROCESS_WORKER) {
+    if (ngx_process != NGX_PROCESS_WORKER) {
+        return fail_left > 0 && --fail_left == 0;
+    }
+
+    if (fail_often == 0) {
         return 0;
     }
 
@@ -78,7 +90,19 @@ FAIL(void *, ngx_calloc, (size_t size, ngx_log_t *log), (size, log))
 FAIL(void *, ngx_palloc, (ngx_pool_t *pool, size_t size), (pool, size))
 FAIL(void *, ngx_pnalloc, (ngx_pool_t *pool, size_t size), (pool, size))
 FAIL(void *, ngx_pcalloc, (ngx_pool_t *pool, size_t size), (pool, size))
+FAIL(void *, ngx_array_push, (ngx_array_t *array), (array))
+FAIL(ngx_array_t *, ngx_array_create,
+     (ngx_pool_t *pool, ngx_uint_t n, size_t size), (pool, n, size))
+FAIL(ngx_http_variable_t *, ngx_http_add_variable,
+     (ngx_conf_t *cf, ngx_str_t *name, ngx_uint_t flags), (cf, name, flags))
+FAIL(ngx_shm_zone_t *, ngx_shared_memory_add,
+     (ngx_conf_t *cf, ngx_str_t *name, size_t size, void *tag),
+     (cf, name, size, tag))
 FAIL(void *, ngx_list_push, (ngx_list_t *list), (list))
+FAIL(void *, ngx_slab_calloc, (ngx_slab_pool_t *pool, size_t size),
+     (pool, size))
+FAIL(void *, ngx_slab_alloc, (ngx_slab_pool_t *pool, size_t size),
+     (pool, size))
 FAIL(void *, ngx_slab_alloc_locked, (ngx_slab_pool_t *pool, size_t size),
      (pool, size))
 FAIL(ngx_pool_t *, ngx_create_pool, (size_t size, ngx_log_t *log),
@@ -99,7 +123,13 @@ FAIL(ngx_http_cleanup_t *, ngx_http_cleanup_add,
 #define ngx_palloc             fail_ngx_palloc
 #define ngx_pnalloc            fail_ngx_pnalloc
 #define ngx_pcalloc            fail_ngx_pcalloc
+#define ngx_array_push         fail_ngx_array_push
+#define ngx_array_create       fail_ngx_array_create
+#define ngx_http_add_variable  fail_ngx_http_add_variable
+#define ngx_shared_memory_add  fail_ngx_shared_memory_add
 #define ngx_list_push          fail_ngx_list_push
+#define ngx_slab_calloc        fail_ngx_slab_calloc
+#define ngx_slab_alloc         fail_ngx_slab_alloc
 #define ngx_slab_alloc_locked  fail_ngx_slab_alloc_locked
 #define ngx_create_pool        fail_ngx_create_pool
 #define ngx_alloc_chain_link   fail_ngx_alloc_chain_link

@@ -30,6 +30,8 @@ test-nomem-gateway: proof-deps
 	    ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=print_suppressions=0:$(strip \
 	    )suppressions=$(CURDIR)/proof/asan/suppressions \
 	    $(PROVE) proof/nomem/gateway.t
+	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(NOMEM)/objs/nginx \
+	    ASAN_OPTIONS=detect_leaks=0 $(PROVE) proof/nomem/config.t
 
 $(NOMEM)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
     proof/nomem/fail.h | $(PROOF)/src/nginx/.complete
