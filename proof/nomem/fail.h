@@ -82,6 +82,7 @@ fail_##name parameters                                                        \
     return fail_now() ? NULL : name arguments;                                \
 }
 
+
 FAIL(void *, malloc, (size_t n), (n))
 FAIL(void *, calloc, (size_t n, size_t size), (n, size))
 FAIL(void *, realloc, (void *p, size_t size), (p, size))
