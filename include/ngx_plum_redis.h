@@ -132,7 +132,8 @@ struct ngx_plum_redis_conn_s {
     ngx_plum_redis_host_t           *hosts;  /* to be tried in turn */
     ngx_uint_t                       nhosts;
     ngx_uint_t                       host;   /* the one in use */
-    ngx_uint_t                       first;  /* of the round */
+    ngx_uint_t                       first;  /* of the round; in the node's
+                                                connection, of Sentinels */
     ngx_addr_t                      *addrs;  /* of that host */
     ngx_uint_t                       naddrs;
     ngx_uint_t                       address;
@@ -336,10 +337,13 @@ ngx_uint_t ngx_plum_redis_cluster_pending(ngx_plum_redis_cluster_t *cluster);
 /*
  * Sentinel.  locate() asks for the master: NGX_BUSY, and later the connection
  * goes on or is lost.  answer() takes the answer of one; lost() goes on to
- * the next one.
+ * the next one.  left() tells whether some have not been asked in this round,
+ * where what one named was no master; round() begins a new one.
  */
 
 ngx_int_t ngx_plum_redis_sentinel_locate(ngx_plum_redis_conn_t *conn);
+ngx_uint_t ngx_plum_redis_sentinel_left(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_sentinel_round(ngx_plum_redis_conn_t *conn);
 void ngx_plum_redis_sentinel_answer(ngx_plum_redis_conn_t *sentinel,
     const redisReply *reply);
 void ngx_plum_redis_sentinel_lost(ngx_plum_redis_conn_t *sentinel,

@@ -436,6 +436,10 @@ static void
 ngx_plum_redis_conn_report(ngx_plum_redis_conn_t *conn, ngx_uint_t ready,
     ngx_err_t err, const char *text)
 {
+    ngx_uint_t  named;
+
+    named = (conn->redis->mode == NGX_PLUM_REDIS_SENTINEL && !ready);
+
     if (conn->reported) {
         ngx_log_debug1(NGX_LOG_DEBUG_CORE, &conn->log, err,
                        "plum: redis is unavailable: %s", text);
@@ -447,6 +451,11 @@ ngx_plum_redis_conn_report(ngx_plum_redis_conn_t *conn, ngx_uint_t ready,
         ngx_log_error(NGX_LOG_ERR, &conn->log, err,
                       "plum: redis is unavailable: %s", text);
         conn->reported = 1;
+
+    } else if (named) {
+        ngx_log_error(NGX_LOG_WARN, &conn->log, err,
+                      "plum: a sentinel names a node that is of no use: %s",
+                      text);
 
     } else {
         ngx_log_error(NGX_LOG_INFO, &conn->log, err,
@@ -468,6 +477,11 @@ ngx_plum_redis_conn_next(ngx_plum_redis_conn_t *conn)
     }
 
     conn->address = 0;
+
+    if (conn->redis->mode == NGX_PLUM_REDIS_SENTINEL) {
+        return ngx_plum_redis_sentinel_left(conn);
+    }
+
     conn->host = (conn->host + 1) % conn->nhosts;
 
     return conn->host != conn->first;

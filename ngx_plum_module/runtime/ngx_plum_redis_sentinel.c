@@ -10,8 +10,8 @@
 /*
  * Where the master is: one Sentinel after the other is asked, each over a
  * connection of its own, until one names a node.  What it says is checked by
- * ROLE when the node is connected to; if that fails, or the master is lost,
- * the next Sentinel is asked first.
+ * ROLE when the node is connected to; if that fails, the next Sentinel is
+ * asked, until each has had its say: conn->first is whose was the first word.
  *
  *   the node's connection    locate ------------------> resolve, tcp ...
  *                              |                          ^
@@ -71,7 +71,7 @@ ngx_plum_redis_sentinel_answer(ngx_plum_redis_conn_t *sentinel,
         return;
     }
 
-    /* whatever comes of it: others may know better next time */
+    /* if nothing comes of it, another may know better */
 
     ngx_plum_redis_sentinel_next(sentinel);
 
@@ -113,6 +113,27 @@ ngx_plum_redis_sentinel_lost(ngx_plum_redis_conn_t *sentinel, ngx_err_t err,
     }
 
     ngx_plum_redis_conn_lost(conn, 0, "no sentinel knows the master");
+}
+
+
+ngx_uint_t
+ngx_plum_redis_sentinel_left(ngx_plum_redis_conn_t *conn)
+{
+    if (ngx_plum_redis_at(conn, LOCATE)) {
+
+        /* all have been asked, and none knew: the next round begins there */
+
+        ngx_plum_redis_sentinel_round(conn);
+    }
+
+    return conn->redis->sentinel.host != conn->first;
+}
+
+
+void
+ngx_plum_redis_sentinel_round(ngx_plum_redis_conn_t *conn)
+{
+    conn->first = conn->redis->sentinel.host;
 }
 
 

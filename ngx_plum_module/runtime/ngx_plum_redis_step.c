@@ -225,8 +225,14 @@ ngx_plum_redis_start_ready(ngx_plum_redis_conn_t *conn)
     }
 
     conn->since = ngx_current_msec;
-    conn->first = conn->host;
     conn->failing = 0;
+
+    if (conn->redis->mode == NGX_PLUM_REDIS_SENTINEL) {
+        ngx_plum_redis_sentinel_round(conn);
+
+    } else {
+        conn->first = conn->host;
+    }
 
     c->log = &conn->log;
     c->read->log = c->log;
