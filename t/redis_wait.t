@@ -223,6 +223,9 @@ sub lapsed_commit {
     $up->open_gate($key);
     is($client->read_response->status, 200, 'answered');
     ok($t->reload, 'a reload');
+
+    # to a new connection, WAIT speaks of nothing that an old one has written
+    $master->command('CLIENT', 'KILL', 'TYPE', 'normal');
     ok(poll_until(sub { $t->workers(all => 1) == 2 }, 5),
         'old workers leave within the lease');
     is(record($master, $key), 'd', 'what is committed stays so');

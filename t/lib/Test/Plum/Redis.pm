@@ -70,9 +70,10 @@ sub version {
 sub write_conf {
     my ($self) = @_;
 
+    # a host without IPv6 is no reason to fail; Redis 6.0 cannot be told so
+    my $local = version() >= 7 ? '127.0.0.1 -::1' : '127.0.0.1';
     my @lines = (
-        # a host without IPv6 is no reason to fail
-        'bind ' . ($self->{address} || '127.0.0.1 -::1'),
+        'bind ' . ($self->{address} || $local),
         'daemonize no', 'save ""',
         "dir $self->{dir}", "logfile $self->{dir}/log",
         "unixsocket $self->{socket}", 'unixsocketperm 777',
@@ -103,7 +104,8 @@ sub _user_lines {
     return ("requirepass $self->{password}", "masterauth $self->{password}")
         if defined $self->{password};
     my $users = $self->{users} or return;
-    return ("user test on #" . _sha256($PASSWORD) . ' ~* &* +@all',
+    my $channels = version() >= 7 ? '&*' : '';
+    return ("user test on #" . _sha256($PASSWORD) . " ~* $channels +\@all",
         'user default off', 'masteruser test', qq(masterauth "$PASSWORD"),
         map { "user $_" } @$users);
 }
