@@ -30,7 +30,7 @@ http {
     plum_store tls rediss://localhost:%%PORT_redis%% ca=%%TESTDIR%%/ca.crt
         certificate=%%TESTDIR%%/client.crt
         certificate_key=%%TESTDIR%%/client.key;
-    plum_store socket unix:/tmp/plum-nowhere.sock;
+    plum_store socket unix:%%TESTDIR%%/nowhere.sock;
     plum_allowlist some { event_type type; allow id type;
         allow more.* items[].sku 'x."a.b".**' for=x,y.*; unlisted acknowledge; }
     plum_allowlist other { allow **; }
