@@ -131,7 +131,9 @@ sub spread {
     for my $key (@keys) {
         my $node = $cluster->node_of("plum:$key");
         $at{$node->{name}}++;
-        is($node->command('GET', "plum:$key"), 'd', "$name: its record");
+        ok(poll_until(sub {
+            return ($node->command('GET', "plum:$key") || '') eq 'd';
+        }, 5), "$name: its record");
     }
     is(scalar keys %at, scalar(my @all = $cluster->masters),
         "$name: all masters have some");

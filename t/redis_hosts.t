@@ -95,7 +95,8 @@ sub set_is_at {
         is($t->forwards(sub {
             is($t->status($key, $_), 200, "$what: $_") for $uri, $uri, '/';
         }), 1, "$what: once");
-        is(record($master, $key), 'd', "$what: $master->{name} has it");
+        ok(poll_until(sub { record($master, $key) eq 'd' }, 5),
+            "$what: $master->{name} has it");
     }
     return;
 }
@@ -194,7 +195,8 @@ sub changed_address {
     ok($t->all_recover('/named'), 'the next one leads to the new address');
     my $key = $t->next_key;
     is($t->status($key, '/named'), 200, 'a new event');
-    is(record($there, $key), 'd', 'its record is there');
+    ok(poll_until(sub { record($there, $key) eq 'd' }, 5),
+        'its record is there');
     is(record($here, $key), '', 'and not here');
 
     # of several, one works
