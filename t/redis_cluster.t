@@ -23,6 +23,8 @@ my %setting = (
     stores => 'plum_store events redis+cluster://' . $cluster->seeds . ';',
     locations => {
         '/refuse' => 'plum_idempotency events in_flight=refuse;',
+        '/one' => 'plum_idempotency events wait_replicas=1;',
+        '/two' => 'plum_idempotency events wait_replicas=2;',
     },
 );
 $t->gateway(%setting);
@@ -34,6 +36,7 @@ spread();
 slots();
 copies();
 hash_tags();
+replicas();
 reload();
 connections();
 
@@ -64,7 +67,7 @@ sub spread {
     }), 40, 'each is forwarded once');
 
     for my $key (@keys) {
-        ok(poll_until(sub { (get($key) || '') eq 'd' }, 5),
+        ok(poll_until(sub { get($key) eq 'd' }, 5),
             'its record is at the master of its slot');
     }
     for my $master ($cluster->masters) {
@@ -86,6 +89,24 @@ sub slots {
 
     is(scalar(grep { $t->status($_) != 200 } @keys), 0, '200 random keys');
     is(redirects('MOVED'), $before, 'go to their slots at once');
+    return;
+}
+
+
+# each master has one
+
+sub replicas {
+    my @keys = map {
+        my $master = $_;
+        map { $cluster->key_at($master, sub { $t->next_key }) } 1 .. 2;
+    } $cluster->masters;
+
+    is($t->forwards(sub {
+        is($t->status($_, '/two'), 503, 'no master has two') for @keys;
+    }), 0, 'not forwarded');
+    is($t->forwards(sub {
+        is($t->status($_, '/one'), 200, 'each has one') for @keys, @keys;
+    }), scalar @keys, 'forwarded once');
     return;
 }
 
@@ -136,7 +157,7 @@ sub hash_tags {
         is(keys %at == 1 ? 1 : 0, $tags{$tag}, "$tag: at one node or several")
             or diag(join ' ', keys %at);
         ok(poll_until(sub {
-            return join('', map { get($_) || '' } @keys) eq 'd' x 12;
+            return join('', map { get($_) } @keys) eq 'd' x 12;
         }, 5), 'all are there');
     }
     return;
