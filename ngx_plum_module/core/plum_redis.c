@@ -47,7 +47,9 @@ static void plum_redis_judge_error(const redisReply *reply,
  *   claim    0: claimed; n > 0: another's lease has n - 1 ms left; -1: it has
  *            no end; a string: the record, done
  *   others   1: done as asked; 0: the token does not hold the record; 2: as
- *            0, but what is there is what this very command leaves behind
+ *            0, but what is there is what this very command leaves behind.
+ *            A commit then writes all the same: WAIT speaks of what its own
+ *            connection has written
  */
 
 static const plum_redis_script_t  plum_redis_scripts[] = {
@@ -77,12 +79,15 @@ static const plum_redis_script_t  plum_redis_scripts[] = {
 
     { "local v = redis.call('GET', KEYS[1])\n"
       "if v and v ~= ARGV[1] then\n"
-      "  if v == ARGV[2] then return 2 end\n"
+      "  if v == ARGV[2] then\n"
+      "    redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
+      "    return 2\n"
+      "  end\n"
       "  return 0\n"
       "end\n"
       "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
       "return 1\n",
-      "360bee37588c62be02e73a436a38015dbaeef367" },
+      "2de50803ef35c21eab3b5d1ade3d44d9be4cfbc8" },
 
     /* release */
 
