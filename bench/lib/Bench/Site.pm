@@ -19,6 +19,7 @@ use Test::Plum;
 use Test::Plum::Process qw(spawn end_process poll_until run_command reap);
 use Test::Plum::Redis;
 
+use Bench::Awake;
 use Bench::Rows qw(row);
 
 my $SECRET = 'bench-secret-0123456789abcdef-0123456789';
@@ -39,7 +40,8 @@ sub new {
     my ($class, %opt) = @_;
 
     my $self = bless {
-        workers => 1, cores => cores(), redis => 1, gateways => {}, %opt,
+        workers => 1, cores => cores(), redis => 1, gateways => {},
+        awake => Bench::Awake->new, %opt,
     }, $class;
 
     my $base = $self->{base} = Test::Plum->new(module => 0, log => 'warn');
