@@ -18,7 +18,9 @@ PACKAGES = gcc libc6-dev make pkg-config openssl curl perl ca-certificates \
            redis-server \
            libnginx-mod-http-lua libnginx-mod-http-ndk \
            libnginx-mod-http-headers-more-filter \
-           libnginx-mod-http-modsecurity spin
+           libnginx-mod-http-modsecurity libnginx-mod-http-js \
+           libnginx-mod-http-brotli-filter libnginx-mod-http-brotli-static \
+           spin
 
 CORE      = $(wildcard ngx_plum_module/core/*.c)
 SOURCES   = $(CORE) $(wildcard ngx_plum_module/*.c ngx_plum_module/*/*.c)
@@ -130,6 +132,7 @@ help:
 	@echo 'make test-nginx SUITE=dir   a checkout of nginx-tests, compared'
 	@echo 'make test-reloads   200 reloads under load: nothing grows'
 	@echo 'make test-matrix    builds and tests on Debian trixie and sid (root)'
+	@echo 'make test-beside    the tests with five other modules loaded'
 	@echo 'make test-static    the tests with the module built into NGINX'
 	@echo 'make test-nomem   every allocation of the core fails once'
 	@echo 'make clean    remove $(BUILD)/'
