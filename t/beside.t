@@ -29,7 +29,7 @@ my ($t, $up, $serial);
 
 for my $first ('ours', 'theirs') {
     $t = Test::Plum->new($first eq 'ours' ? (modules => \@MODULES) : ());
-    local $ENV{TEST_NGINX_MODULES} = join ' ', @MODULES if $first eq 'theirs';
+    local $ENV{TEST_NGINX_MODULES} = $first eq 'ours' ? '' : "@MODULES";
     $up = $t->upstream('up');
     configure();
     $t->run;
