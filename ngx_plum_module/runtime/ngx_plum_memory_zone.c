@@ -13,8 +13,9 @@
 #define NGX_PLUM_MEMORY_LAYOUT   2
 
 /*
- * Buckets take one part in so many of the zone: one each of its smallest
- * usual records, and of a zone of a few pages the rest of one.
+ * Buckets take one part in so many of the zone: about one for each record of
+ * 128 bytes that it can have.  A zone of a few pages has them in the rest of
+ * its first one, and no fewer than the least.
  */
 #define NGX_PLUM_MEMORY_BUCKETS  16
 #define NGX_PLUM_MEMORY_LEAST    64
