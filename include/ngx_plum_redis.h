@@ -52,8 +52,8 @@ typedef struct ngx_plum_redis_step_s     ngx_plum_redis_step_t;
 /*
  * A kind of operations.
  *
- * encode   writes the command (the memory is from hiredis); PLUM_ERROR: no
- *          memory
+ * encode   appends the command to what the connection is to write, see
+ *          ngx_plum_redis_conn.h; NGX_ERROR: no memory, or no room
  * reply    NGX_OK: the operation has been taken back.  NGX_AGAIN: it is to be
  *          sent once more, over this connection.  NGX_DONE: it was executed,
  *          and counts once replicas have it.  NGX_ERROR: that is no reply to
@@ -66,9 +66,8 @@ typedef struct ngx_plum_redis_step_s     ngx_plum_redis_step_t;
 
 typedef struct {
     ngx_uint_t             array;        /* its reply may be one */
-    int                  (*encode)(ngx_plum_redis_conn_t *conn,
-                                   ngx_plum_redis_op_t *op, char **out,
-                                   size_t *len);
+    ngx_int_t            (*encode)(ngx_plum_redis_conn_t *conn,
+                                   ngx_plum_redis_op_t *op);
     ngx_int_t            (*reply)(ngx_plum_redis_conn_t *conn,
                                   ngx_plum_redis_op_t *op,
                                   const redisReply *reply);

@@ -137,6 +137,10 @@ ngx_int_t ngx_plum_redis_start_tls(ngx_plum_redis_conn_t *conn);
  * ngx_plum_redis_io.c.  words() writes a command of a step: NGX_AGAIN, or
  * NGX_ERROR as start().  put() writes an operation; if not NGX_OK, it is
  * still the caller's.
+ *
+ * For encode() of an operation: room() is where len bytes may be written
+ * (NULL: no memory, or too much waits already), and wrote() says how many of
+ * them were.  append() copies those of hiredis, which it wipes and frees.
  */
 
 void ngx_plum_redis_conn_read(ngx_event_t *rev);
@@ -146,6 +150,10 @@ ngx_int_t ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn,
     plum_str_t *word, size_t n);
 ngx_int_t ngx_plum_redis_conn_put(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op);
+u_char *ngx_plum_redis_conn_room(ngx_plum_redis_conn_t *conn, size_t len);
+void ngx_plum_redis_conn_wrote(ngx_plum_redis_conn_t *conn, size_t len);
+ngx_int_t ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn,
+    char *command, size_t len);
 
 
 /*

@@ -79,16 +79,26 @@ const char *plum_redis_script(plum_redis_kind_t kind);
 const char *plum_redis_sha(plum_redis_kind_t kind);
 
 /*
- * Writes the command in the protocol of Redis: EVALSHA, or EVAL with eval.
- * The memory is from hiredis and goes back with plum_redis_free(), which
- * also wipes it.  answer.data[-1] is overwritten: it must be the caller's.
- * PLUM_ERROR: no memory.
+ * Has hiredis encode what is the same in every EVALSHA of a kind.  To be
+ * called in each process, or before its fork(), ahead of plum_redis_evalsha();
+ * again does no harm.  PLUM_ERROR: no memory.
  */
 
-int plum_redis_command(plum_redis_command_t *command, int eval, char **out,
-    size_t *len);
+int plum_redis_prepare(void);
 
-/* as above, for any command of at most PLUM_REDIS_ARGS_MAX words */
+/*
+ * The command in the protocol of Redis.  evalsha() writes it to out, where
+ * there is room for room() bytes, and returns its length.  eval() brings the
+ * script along; its memory is from hiredis and goes back with
+ * plum_redis_free(), which also wipes it; PLUM_ERROR: no memory.
+ * answer.data[-1] is overwritten: it must be the caller's.
+ */
+
+size_t plum_redis_room(const plum_redis_command_t *command);
+size_t plum_redis_evalsha(plum_redis_command_t *command, uint8_t *out);
+int plum_redis_eval(plum_redis_command_t *command, char **out, size_t *len);
+
+/* as eval(), for any command of at most PLUM_REDIS_ARGS_MAX words */
 
 int plum_redis_words(const plum_str_t *word, size_t n, char **out,
     size_t *len);
