@@ -142,6 +142,7 @@ struct ngx_plum_redis_conn_s {
 
     ngx_connection_t                *connection;
     redisReader                     *reader;
+    plum_redis_walk_t                walk;   /* of the reader */
     const ngx_plum_redis_step_t     *step;   /* NULL: no connection */
 
     ngx_queue_t                      waiting;    /* for the connection */

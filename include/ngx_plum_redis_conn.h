@@ -109,14 +109,16 @@ void ngx_plum_redis_conn_wake(ngx_plum_redis_conn_t *conn);
 
 /*
  * lost() ends whatever is under way; fail() fails operations that are in no
- * queue of the connection any more, those up to "tried" as UNKNOWN; taken()
- * takes one out of its queue; close() only closes.
+ * queue of the connection any more, those up to "tried" as UNKNOWN; given()
+ * counts one that is in a queue now, and sees to its deadline; taken() takes
+ * one out of its queue; close() only closes.
  */
 
 void ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn,
     ngx_err_t err, const char *text);
 void ngx_plum_redis_conn_fail(ngx_plum_redis_conn_t *conn,
     ngx_queue_t *ops, uint64_t tried);
+void ngx_plum_redis_conn_given(ngx_plum_redis_conn_t *conn);
 void ngx_plum_redis_conn_taken(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op);
 void ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn);

@@ -122,16 +122,37 @@ void plum_redis_judge(plum_redis_kind_t kind, int again,
 int plum_redis_wait(const redisReply *reply, uint64_t *replicas);
 
 /*
+ * An integer, which nearly every reply is, needs no hiredis: returns its
+ * length and fills in *reply, which owns nothing, where one stands at data,
+ * as a whole.  0: it may be one all the same, plum_redis_next() knows.
+ */
+
+size_t plum_redis_integer(const char *data, size_t len, redisReply *reply);
+
+/*
+ * How much of a reply that is not whole has been walked over: zeros where a
+ * reader begins.
+ */
+
+typedef struct {
+    size_t  at;                          /* from the beginning of the reply */
+    size_t  seen;                        /* of its line, without an end */
+    size_t  items;                       /* to come, at all levels */
+    size_t  left[PLUM_REDIS_DEPTH + 1];  /* to come, at each */
+    size_t  depth;
+} plum_redis_walk_t;
+
+/*
  * The next whole reply of the reader; *reply is NULL where more bytes are
- * needed.  Nothing is built of a reply that is not whole: what it announces
+ * needed: each is walked over once, however they come.  Nothing is built of a reply that is not whole: what it announces
  * costs no memory.  Where array is 0 an array is refused from its first byte;
  * else it holds the types of RESP2 only, at most PLUM_REDIS_DEPTH levels.
  * PLUM_ERROR: no such reply, or one that is or is going to be of more than
  * max bytes, *text says which; the reader is of no use any more.
  */
 
-int plum_redis_next(redisReader *reader, int array, size_t max,
-    redisReply **reply, const char **text);
+int plum_redis_next(redisReader *reader, plum_redis_walk_t *walk, int array,
+    size_t max, redisReply **reply, const char **text);
 
 /*
  * Milliseconds to wait after the given number of failed attempts (from 1):

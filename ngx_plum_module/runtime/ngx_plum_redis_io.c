@@ -14,7 +14,11 @@
 #define NGX_PLUM_REDIS_REPLY_MAX (NGX_PLUM_REDIS_ANSWER_MAX + 65536)
 
 
+static ngx_int_t ngx_plum_redis_conn_input(ngx_plum_redis_conn_t *conn,
+    u_char *p, u_char *last);
 static ngx_int_t ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_conn_reply(ngx_plum_redis_conn_t *conn,
+    redisReply *reply);
 static ngx_int_t ngx_plum_redis_conn_connected(ngx_connection_t *c,
     ngx_err_t *err);
 static ngx_uint_t ngx_plum_redis_conn_array(ngx_plum_redis_conn_t *conn);
@@ -53,12 +57,7 @@ ngx_plum_redis_conn_read(ngx_event_t *rev)
             return;
         }
 
-        if (redisReaderFeed(conn->reader, (char *) buf, n) != REDIS_OK) {
-            ngx_plum_redis_conn_lost(conn, 0, "no memory");
-            return;
-        }
-
-        if (ngx_plum_redis_conn_replies(conn) != NGX_OK) {
+        if (ngx_plum_redis_conn_input(conn, buf, buf + n) != NGX_OK) {
             return;
         }
     }
@@ -74,16 +73,54 @@ ngx_plum_redis_conn_read(ngx_event_t *rev)
 }
 
 
+/* bytes that have been read; NGX_ERROR: the connection is gone */
+
+static ngx_int_t
+ngx_plum_redis_conn_input(ngx_plum_redis_conn_t *conn, u_char *p, u_char *last)
+{
+    size_t      len;
+    redisReply  reply;
+
+    if (conn->reader->pos == conn->reader->len) {
+
+        for ( ;; ) {
+            len = plum_redis_integer((char *) p, last - p, &reply);
+
+            if (len == 0) {
+                break;
+            }
+
+            if (ngx_plum_redis_conn_reply(conn, &reply) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            p += len;
+        }
+
+        if (p == last) {
+            return NGX_OK;
+        }
+    }
+
+    if (redisReaderFeed(conn->reader, (char *) p, last - p) != REDIS_OK) {
+        ngx_plum_redis_conn_lost(conn, 0, "no memory");
+        return NGX_ERROR;
+    }
+
+    return ngx_plum_redis_conn_replies(conn);
+}
+
+
 static ngx_int_t
 ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn)
 {
     ngx_int_t    rc;
-    ngx_uint_t   ready;
     const char  *text;
     redisReply  *reply;
 
     for ( ;; ) {
-        if (plum_redis_next(conn->reader, ngx_plum_redis_conn_array(conn),
+        if (plum_redis_next(conn->reader, &conn->walk,
+                            ngx_plum_redis_conn_array(conn),
                             NGX_PLUM_REDIS_REPLY_MAX, &reply, &text)
             != PLUM_OK)
         {
@@ -95,31 +132,39 @@ ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn)
             return NGX_OK;
         }
 
-        if (conn->step->reply == NULL) {
-            freeReplyObject(reply);
-            ngx_plum_redis_conn_lost(conn, 0, "a reply nobody asked for");
-            return NGX_ERROR;
-        }
-
-        ready = ngx_plum_redis_at(conn, READY);
-
-        rc = conn->step->reply(conn, reply);
+        rc = ngx_plum_redis_conn_reply(conn, reply);
 
         freeReplyObject(reply);
 
         if (rc != NGX_OK) {
             return NGX_ERROR;
         }
-
-        if (!ready) {
-            conn->step++;
-            ngx_plum_redis_conn_advance(conn);
-        }
-
-        if (conn->connection == NULL) {
-            return NGX_ERROR;
-        }
     }
+}
+
+
+static ngx_int_t
+ngx_plum_redis_conn_reply(ngx_plum_redis_conn_t *conn, redisReply *reply)
+{
+    ngx_uint_t  ready;
+
+    if (conn->step->reply == NULL) {
+        ngx_plum_redis_conn_lost(conn, 0, "a reply nobody asked for");
+        return NGX_ERROR;
+    }
+
+    ready = ngx_plum_redis_at(conn, READY);
+
+    if (conn->step->reply(conn, reply) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!ready) {
+        conn->step++;
+        ngx_plum_redis_conn_advance(conn);
+    }
+
+    return conn->connection ? NGX_OK : NGX_ERROR;
 }
 
 

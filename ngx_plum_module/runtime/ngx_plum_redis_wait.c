@@ -43,11 +43,7 @@ ngx_plum_redis_conn_hold(ngx_plum_redis_conn_t *conn,
 {
     ngx_queue_insert_tail(&conn->held, &op->queue);
 
-    conn->pending++;
-
-    if (!conn->deadline.timer_set) {
-        ngx_add_timer(&conn->deadline, conn->redis->timeout);
-    }
+    ngx_plum_redis_conn_given(conn);
 }
 
 
@@ -72,7 +68,8 @@ ngx_plum_redis_conn_ask(ngx_plum_redis_conn_t *conn)
         return;
     }
 
-    conn->pending++;
+    ngx_plum_redis_conn_given(conn);
+
     conn->replicas = 0;
 }
 

@@ -299,6 +299,7 @@ test_judge(void **state)
     const char          *text;
     redisReply          *reply;
     redisReader         *reader;
+    plum_redis_walk_t    walk = { 0 };
     plum_redis_result_t  result;
     const struct {
         plum_redis_kind_t     kind;
@@ -386,7 +387,8 @@ test_judge(void **state)
         assert_int_equal(redisReaderFeed(reader, tests[i].reply,
                                          strlen(tests[i].reply)),
                          REDIS_OK);
-        assert_int_equal(plum_redis_next(reader, 0, 200, &reply, &text),
+        assert_int_equal(plum_redis_next(reader, &walk, 0, 200, &reply,
+                                         &text),
                          PLUM_OK);
         assert_non_null(reply);
 
@@ -410,13 +412,15 @@ test_answer(void **state)
     const char           *text;
     redisReply           *reply;
     redisReader          *reader;
+    plum_redis_walk_t     walk = { 0 };
     plum_redis_result_t   result;
 
     (void) state;
 
     reader = redisReaderCreate();
     assert_int_equal(redisReaderFeed(reader, "$4\r\nda\0b\r\n", 10), REDIS_OK);
-    assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text), PLUM_OK);
+    assert_int_equal(plum_redis_next(reader, &walk, 0, 100, &reply, &text),
+                     PLUM_OK);
 
     plum_redis_judge(PLUM_REDIS_CLAIM, 0, reply, &result);
     assert_int_equal(result.outcome, PLUM_REDIS_DONE);
@@ -431,11 +435,12 @@ test_answer(void **state)
 static void
 test_wait(void **state)
 {
-    size_t        i;
-    uint64_t      replicas;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
+    size_t              i;
+    uint64_t            replicas;
+    const char         *text;
+    redisReply         *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk = { 0 };
     const struct {
         const char  *reply;
         int          rc;
@@ -457,7 +462,8 @@ test_wait(void **state)
     for (i = 0; i < unit_nelts(tests); i++) {
         reader = redisReaderCreate();
         (void) redisReaderFeed(reader, tests[i].reply, strlen(tests[i].reply));
-        assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+        assert_int_equal(plum_redis_next(reader, &walk, 0, 100, &reply,
+                                         &text),
                          PLUM_OK);
         assert_non_null(reply);
 
