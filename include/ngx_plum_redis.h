@@ -1,6 +1,7 @@
 /*
  * The Redis client: pipelined connections, one per worker and node, driven by
- * the events of NGINX; hiredis only encodes and decodes.
+ * the events of NGINX; hiredis only encodes and decodes, but for what each
+ * event needs, see plum_redis.h.
  *
  * ngx_plum_redis_conf.c      addresses and parameters of plum_store
  * ngx_plum_redis_host.c      hosts: configured, learned, resolved

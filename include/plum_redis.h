@@ -144,9 +144,10 @@ typedef struct {
 
 /*
  * The next whole reply of the reader; *reply is NULL where more bytes are
- * needed: each is walked over once, however they come.  Nothing is built of a reply that is not whole: what it announces
- * costs no memory.  Where array is 0 an array is refused from its first byte;
- * else it holds the types of RESP2 only, at most PLUM_REDIS_DEPTH levels.
+ * needed; each is walked over once, however they come.  Nothing is built of a
+ * reply that is not whole: what it announces costs no memory.  Where array is
+ * 0 an array is refused from its first byte; else it holds the types of RESP2
+ * only, at most PLUM_REDIS_DEPTH levels.
  * PLUM_ERROR: no such reply, or one that is or is going to be of more than
  * max bytes, *text says which; the reader is of no use any more.
  */
