@@ -7,6 +7,10 @@
 #include <ngx_http_plum.h>
 
 
+static ngx_int_t ngx_http_plum_body_room(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static void ngx_http_plum_body_header(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 static void ngx_http_plum_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_collect_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
@@ -19,8 +23,6 @@ static ngx_int_t ngx_http_plum_gather(ngx_http_request_t *r,
 static ngx_int_t ngx_http_plum_gather_room(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, size_t size);
 static void ngx_http_plum_forget_variables(ngx_http_request_t *r);
-static ngx_int_t ngx_http_plum_replace_headers(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_key_header(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
@@ -41,6 +43,9 @@ static const plum_str_t  ngx_http_plum_stale_headers[] = {
     PLUM_STR("content-digest"),
     PLUM_STR("repr-digest")
 };
+
+
+static const plum_str_t  ngx_http_plum_key_name = PLUM_STR("idempotency-key");
 
 
 /* may have been looked at, and cached, while the body was the raw one */
@@ -66,13 +71,18 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     /* the raw body is never written to a file, whatever the location says */
 
-    r->request_body_in_single_buf = 1;
     r->request_body_in_file_only = 0;
     r->request_body_in_persistent_file = 0;
+
+    if (ngx_http_plum_body_room(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     rc = ngx_http_read_client_request_body(r, ngx_http_plum_body_handler);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+
+        ngx_http_plum_body_header(r, ctx);
 
         /* the filter below has said why, or NGINX has */
 
@@ -89,12 +99,65 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
+/*
+ * NGINX leaves what came along with the header where it is, and reads the
+ * rest to another buffer, which would have to be joined; unless the buffer of
+ * the header has room for the whole body.  So that is lent one that has.
+ */
+
+static ngx_int_t
+ngx_http_plum_body_room(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    off_t       size, preread;
+    ngx_buf_t  *b, *header;
+
+    header = r->header_in;
+    preread = header->last - header->pos;
+    size = r->headers_in.content_length_n;
+
+    if (r->http_version > NGX_HTTP_VERSION_11
+        || r->request_body
+        || r->discard_body
+        || preread == 0
+        || size <= header->end - header->pos)
+    {
+        return NGX_OK;
+    }
+
+    b = ngx_create_temp_buf(r->pool, (size_t) size);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->last, header->pos, (size_t) preread);
+
+    header->pos = header->last;
+
+    ctx->header_in = header;
+    r->header_in = b;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_plum_body_header(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    if (ctx->header_in) {
+        r->header_in = ctx->header_in;
+        ctx->header_in = NULL;
+    }
+}
+
+
 static void
 ngx_http_plum_body_handler(ngx_http_request_t *r)
 {
     ngx_http_plum_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
+
+    ngx_http_plum_body_header(r, ctx);
 
     ctx->read = 1;
     r->preserve_body = 1;
@@ -392,6 +455,7 @@ ngx_int_t
 ngx_http_plum_replace_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     u_char                   *p;
+    size_t                    n;
     ngx_buf_t                *b;
     ngx_chain_t              *cl;
     ngx_http_request_body_t  *rb;
@@ -430,14 +494,31 @@ ngx_http_plum_replace_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     r->headers_in.chunked = 0;
 
     if (r->headers_in.content_length) {
+
+        /* from the last digit, as ngx_sprintf() costs more than all of this */
+
+        n = ctx->clean.len;
+        p += NGX_OFF_T_LEN;
+
         r->headers_in.content_length->value.data = p;
+
+        do {
+            *--p = (u_char) ('0' + n % 10);
+            n /= 10;
+        } while (n);
+
         r->headers_in.content_length->value.len =
-                                   ngx_sprintf(p, "%uz", ctx->clean.len) - p;
+                               r->headers_in.content_length->value.data - p;
+        r->headers_in.content_length->value.data = p;
     }
 
     ngx_http_plum_forget_variables(r);
 
-    return ngx_http_plum_replace_headers(r, ctx);
+    if (ngx_http_plum_remove_headers(r, ctx->plcf->stale) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ctx->key.len ? ngx_http_plum_key_header(r, ctx) : NGX_OK;
 }
 
 
@@ -458,53 +539,73 @@ ngx_http_plum_forget_variables(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_plum_replace_headers(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+/* made once a location: what is removed from each of its requests */
+
+ngx_int_t
+ngx_http_plum_body_stale(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
 {
-    ngx_uint_t                    i;
+    plum_str_t                   *name;
+    ngx_uint_t                    i, n;
     ngx_http_plum_signature_t   **signature;
 
-    signature = ctx->plcf->signatures->elts;
+    n = sizeof(ngx_http_plum_stale_headers) / sizeof(plum_str_t);
 
-    for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
-
-        if (signature[i]->scheme.header.len
-            && ngx_http_plum_remove_header(r, &signature[i]->scheme.header)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    plcf->stale = ngx_array_create(cf->pool, n + 1 + plcf->signatures->nelts,
+                                   sizeof(plum_str_t));
+    if (plcf->stale == NULL) {
+        return NGX_ERROR;
     }
 
-    for (i = 0;
-         i < sizeof(ngx_http_plum_stale_headers) / sizeof(plum_str_t);
-         i++)
-    {
-        if (ngx_http_plum_remove_header(r, &ngx_http_plum_stale_headers[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    name = ngx_array_push_n(plcf->stale, n);
+    if (name == NULL) {
+        return NGX_ERROR;
     }
 
-    return ctx->key.len ? ngx_http_plum_key_header(r, ctx) : NGX_OK;
+    ngx_memcpy(name, ngx_http_plum_stale_headers,
+               sizeof(ngx_http_plum_stale_headers));
+
+    signature = plcf->signatures->elts;
+
+    for (i = 0; i < plcf->signatures->nelts; i++) {
+
+        if (signature[i]->scheme.header.len == 0) {
+            continue;
+        }
+
+        name = ngx_array_push(plcf->stale);
+        if (name == NULL) {
+            return NGX_ERROR;
+        }
+
+        *name = signature[i]->scheme.header;
+    }
+
+    if (plcf->idempotency == NULL) {
+        return NGX_OK;
+    }
+
+    /* what a sender calls so is not the key */
+
+    name = ngx_array_push(plcf->stale);
+    if (name == NULL) {
+        return NGX_ERROR;
+    }
+
+    *name = ngx_http_plum_key_name;
+
+    return NGX_OK;
 }
 
 
 /*
  * A consumer that meets a copy all the same, after an outcome in doubt, can
- * tell by the key; what a sender calls so is not it.
+ * tell by the key.
  */
 
 static ngx_int_t
 ngx_http_plum_key_header(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    ngx_table_elt_t   *h;
-    const plum_str_t   name = PLUM_STR("idempotency-key");
-
-    if (ngx_http_plum_remove_header(r, &name) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_table_elt_t  *h;
 
     h = ngx_list_push(&r->headers_in.headers);
     if (h == NULL) {
@@ -514,8 +615,8 @@ ngx_http_plum_key_header(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
     ngx_str_set(&h->key, "Idempotency-Key");
-    h->lowcase_key = (u_char *) name.data;
-    h->hash = ngx_hash_key(h->lowcase_key, name.len);
+    h->lowcase_key = (u_char *) ngx_http_plum_key_name.data;
+    h->hash = ngx_hash_key(h->lowcase_key, ngx_http_plum_key_name.len);
     h->value = ctx->key;
 
     return NGX_OK;
