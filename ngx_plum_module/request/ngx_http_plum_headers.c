@@ -12,7 +12,7 @@ static ngx_int_t ngx_http_plum_unlink_header(ngx_http_request_t *r,
 static void ngx_http_plum_forget_header(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_plum_is_one_of(ngx_table_elt_t *h,
-    const ngx_array_t *names);
+    const ngx_http_plum_names_t *names);
 
 
 /* from the end, as names like "x-..." and "content-..." start alike */
@@ -81,7 +81,8 @@ ngx_http_plum_find_header(void *data, const plum_str_t *name,
  */
 
 ngx_int_t
-ngx_http_plum_remove_headers(ngx_http_request_t *r, const ngx_array_t *names)
+ngx_http_plum_remove_headers(ngx_http_request_t *r,
+    const ngx_http_plum_names_t *names)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part, *prev;
@@ -117,14 +118,18 @@ again:
 
 
 static ngx_uint_t
-ngx_http_plum_is_one_of(ngx_table_elt_t *h, const ngx_array_t *names)
+ngx_http_plum_is_one_of(ngx_table_elt_t *h, const ngx_http_plum_names_t *names)
 {
     ngx_uint_t         i;
     const plum_str_t  *name;
 
-    name = names->elts;
+    if (!(names->lengths >> h->key.len % 64 & 1)) {
+        return 0;
+    }
 
-    for (i = 0; i < names->nelts; i++) {
+    name = names->names.elts;
+
+    for (i = 0; i < names->names.nelts; i++) {
         if (ngx_http_plum_is_header(h, &name[i])) {
             return 1;
         }
