@@ -186,12 +186,14 @@ ngx_http_plum_replace_conf(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
     /* what a sender calls so is not the key */
 
     return plcf->idempotency
-           ? ngx_http_plum_replace_header(plcf, &ngx_http_plum_key_name) : NGX_OK;
+           ? ngx_http_plum_replace_header(plcf, &ngx_http_plum_key_name)
+           : NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_plum_replace_header(ngx_http_plum_loc_conf_t *plcf, const plum_str_t *name)
+ngx_http_plum_replace_header(ngx_http_plum_loc_conf_t *plcf,
+    const plum_str_t *name)
 {
     plum_str_t  *n;
 
