@@ -205,7 +205,6 @@ typedef struct {
     const ngx_plum_secret_t         *secret; /* that matched first */
     plum_credential_t              **credentials;    /* by signature */
 
-    ngx_buf_t                       *header_in;  /* lent another meanwhile */
     ngx_buf_t                       *gathered;   /* of a body in chunks */
     ngx_str_t                        raw;    /* body as received */
     ngx_str_t                        clean;  /* body as forwarded */

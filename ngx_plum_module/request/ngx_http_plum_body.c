@@ -7,10 +7,7 @@
 #include <ngx_http_plum.h>
 
 
-static ngx_int_t ngx_http_plum_body_room(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx);
-static void ngx_http_plum_body_header(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_body_room(ngx_http_request_t *r);
 static void ngx_http_plum_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_collect_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
@@ -30,7 +27,8 @@ static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
 ngx_int_t
 ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_buf_t  *header_in;
+    ngx_int_t   rc;
 
     if (ctx->read) {
         return ngx_http_plum_collect_body(r, ctx);
@@ -44,15 +42,19 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     r->request_body_in_file_only = 0;
     r->request_body_in_persistent_file = 0;
 
-    if (ngx_http_plum_body_room(r, ctx) != NGX_OK) {
+    header_in = r->header_in;
+
+    if (ngx_http_plum_body_room(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
     rc = ngx_http_read_client_request_body(r, ngx_http_plum_body_handler);
 
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+    /* what is still to be read goes to the request body's own buffer */
 
-        ngx_http_plum_body_header(r, ctx);
+    r->header_in = header_in;
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
 
         /* the filter below has said why, or NGINX has */
 
@@ -72,11 +74,12 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 /*
  * NGINX leaves what came along with the header where it is, and reads the
  * rest to another buffer, which would have to be joined; unless the buffer of
- * the header has room for the whole body.  So that is lent one that has.
+ * the header has room for the whole body.  So the reader is shown one that
+ * has; the caller puts the other one back as soon as the reader returns.
  */
 
 static ngx_int_t
-ngx_http_plum_body_room(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+ngx_http_plum_body_room(ngx_http_request_t *r)
 {
     off_t       size, preread;
     ngx_buf_t  *b, *header;
@@ -103,20 +106,9 @@ ngx_http_plum_body_room(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     header->pos = header->last;
 
-    ctx->header_in = header;
     r->header_in = b;
 
     return NGX_OK;
-}
-
-
-static void
-ngx_http_plum_body_header(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
-{
-    if (ctx->header_in) {
-        r->header_in = ctx->header_in;
-        ctx->header_in = NULL;
-    }
 }
 
 
@@ -126,8 +118,6 @@ ngx_http_plum_body_handler(ngx_http_request_t *r)
     ngx_http_plum_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
-
-    ngx_http_plum_body_header(r, ctx);
 
     ctx->read = 1;
     r->preserve_body = 1;
