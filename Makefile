@@ -107,7 +107,8 @@ $(STORE_UNIT): t/unit/store_memory.c t/unit/unit.h $(STORE) $(HEADERS) \
 	@mkdir -p $(@D)
 	@echo "compiling $@"
 	@$(CC) $(filter-out -std=%,$(UNIT_CFLAGS)) -Wno-unused-parameter \
-	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules os/unix) \
+	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules \
+	        event/quic os/unix) \
 	    -I$(BUILD)/objs -o $@ $< $(STORE) -lcmocka -lcrypto
 
 check-unit: unit
