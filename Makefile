@@ -31,6 +31,8 @@ UNITS     = $(patsubst t/unit/%.c,$(BUILD)/unit/%.t,$(wildcard t/unit/test_*.c))
 
 # of the runtime: with the headers of NGINX, without NGINX
 STORE_UNIT = $(BUILD)/unit/store_memory.t
+STORE_INCS = -I$(BUILD)/objs $(addprefix -I$(NGINX_SRC)/src/,core event \
+             event/modules event/quic os/unix)
 
 WARNINGS     = -W -Wall -Wextra -Werror
 CORE_CFLAGS  = -std=c99 -O2 -g -pedantic -Wconversion $(WARNINGS) -Iinclude
@@ -107,9 +109,7 @@ $(STORE_UNIT): t/unit/store_memory.c t/unit/unit.h $(STORE) $(HEADERS) \
 	@mkdir -p $(@D)
 	@echo "compiling $@"
 	@$(CC) $(filter-out -std=%,$(UNIT_CFLAGS)) -Wno-unused-parameter \
-	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules \
-	        event/quic os/unix) \
-	    -I$(BUILD)/objs -o $@ $< $(STORE) -lcmocka -lcrypto
+	    $(STORE_INCS) -o $@ $< $(STORE) -lcmocka -lcrypto
 
 check-unit: unit
 	$(PROVE) $(UNITS) $(STORE_UNIT)
