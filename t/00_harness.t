@@ -206,8 +206,10 @@ sub hang_ups {
     is(scalar $up->wait_for(1, 0.2), 0, 'nothing forwarded');
 
     $up->script({delay => 5});
-    $t->request(%post, hang_up => 'body');
+    my $c = $t->client(0);
+    $c->request(%post, no_read => 1);
     is(scalar $up->wait_for(1), 1, 'forwarded');
+    $c->close;
     ok($t->wait_log(qr/closed connection/), 'nginx saw it');
     ok(poll_until(sub { $up->aborts == 1 }, 3), 'and left the upstream');
     return;
