@@ -40,8 +40,8 @@ plum_project(const plum_plan_t *plan, plum_scratch_t *scratch,
         return PLUM_PROJECT_INVALID;
     }
 
-    w.start = plum_json_space(in);
     w.end = in + len;
+    w.start = plum_json_space(in, w.end);
 
     p = plum_walk(&w);
 

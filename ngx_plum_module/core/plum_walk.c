@@ -123,7 +123,7 @@ plum_walk_guessed(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
     top->guess = &guess->next;
     *node = guess->node;
 
-    return plum_json_space(p);
+    return plum_json_space(p, w->end);
 }
 
 
@@ -207,10 +207,10 @@ turn:
 
 after:
 
-    p = plum_json_space(p);
+    p = plum_json_space(p, w->end);
 
     if (*p == ',') {
-        p = plum_json_space(p + 1);
+        p = plum_json_space(p + 1, w->end);
         goto turn;
     }
 
@@ -317,7 +317,7 @@ plum_walk_push(plum_walk_t *w, const uint8_t *p, const plum_node_t *node,
     top->more = 0;
     top->counts = (mode == PLUM_KEEP && *p == '{');
 
-    return plum_json_space(p + 1);
+    return plum_json_space(p + 1, w->end);
 }
 
 
