@@ -36,7 +36,8 @@ typedef struct {
     const plum_node_t   *node;
     const plum_node_t   *element;        /* the node of its elements */
     uint64_t             serial;
-    plum_guess_t       **guess;          /* the next member's, see below */
+    plum_guess_t       **guess;          /* to go on with, while inside of
+                                            one of its values */
     uint8_t              closing;        /* its bracket */
     uint8_t              mode;
     uint8_t              more;           /* the next one wants a comma */
@@ -62,13 +63,14 @@ typedef struct {
     size_t               dropped;
     const uint8_t       *name;           /* of the member at hand, quoted */
     const uint8_t       *name_end;
-    plum_guess_t       **inner;          /* the guess inside of its value */
+    plum_guess_t       **guess;          /* the next member's, see below */
+    plum_guess_t       **inner;          /* the first one's in its value */
     const uint8_t       *whole;          /* the outermost "**" container */
-    size_t               whole_depth;
+    plum_frame_t        *whole_frame;
 
-    size_t               depth;
     plum_frame_t        *top;
-    plum_frame_t         frames[PLUM_JSON_DEPTH];
+    plum_frame_t         frames[PLUM_JSON_DEPTH + 1];    /* 0: around the
+                                                            root */
 } plum_walk_t;
 
 

@@ -73,7 +73,7 @@ plum_walk_name(plum_walk_t *w, const uint8_t *p, const plum_node_t **node)
     }
 
     w->inner = &guess->inner;
-    w->top->guess = &guess->next;
+    w->guess = &guess->next;
 
     p = plum_json_space(end + 1, w->end);
 
@@ -131,7 +131,7 @@ plum_walk_guess(plum_walk_t *w, const uint8_t *p, size_t len)
         (void) plum_walk_child(w, p + 1, len, 0, &guess->node, &guess->stamp);
     }
 
-    *w->top->guess = guess;
+    *w->guess = guess;
 
     return guess;
 }

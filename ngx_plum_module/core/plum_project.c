@@ -80,7 +80,6 @@ plum_walk_start(plum_walk_t *w, uint8_t *out)
     w->unsure = 0;
     w->again = 0;
     w->dropped = 0;
-    w->depth = 0;
 
     plum_seen_start(w->scratch);
 }

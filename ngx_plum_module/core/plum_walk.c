@@ -7,11 +7,9 @@
 
 static unsigned plum_walk_scalar(plum_walk_t *w, const plum_node_t *node,
     const uint8_t *from, const uint8_t *to, unsigned escaped);
-static const uint8_t *plum_walk_container(plum_walk_t *w, const uint8_t *p,
-    const plum_node_t *node);
-static const uint8_t *plum_walk_push(plum_walk_t *w, const uint8_t *p,
-    const plum_node_t *node, plum_mode_t mode);
-static const uint8_t *plum_walk_close(plum_walk_t *w, const uint8_t *p);
+static unsigned plum_walk_container(plum_walk_t *w, const uint8_t *p,
+    const plum_node_t *node, plum_mode_t *mode);
+static void plum_walk_written(plum_walk_t *w, const uint8_t *p);
 
 
 static inline unsigned
@@ -85,7 +83,7 @@ plum_walk_write(plum_walk_t *w, const uint8_t *from, const uint8_t *to)
 
 
 static inline const uint8_t *
-plum_walk_guessed(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
+plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
     const uint8_t *end, const plum_node_t **node)
 {
     uint64_t       wrong;
@@ -95,7 +93,7 @@ plum_walk_guessed(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
         return plum_walk_name(w, p, node);
     }
 
-    guess = *top->guess;
+    guess = *w->guess;
 
     wrong = (uintptr_t) guess->parent ^ (uintptr_t) top->node;
     wrong |= (plum_json_load8(p) ^ guess->text[0]) & guess->mask[0];
@@ -118,12 +116,40 @@ plum_walk_guessed(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
     w->name = p;
     p += guess->len;
     w->name_end = p - 1;
-    w->inner = &guess->inner;
 
-    top->guess = &guess->next;
+    w->guess = &guess->next;
+    w->inner = &guess->inner;
     *node = guess->node;
 
-    return plum_json_space(p, w->end);
+    return plum_json_space(p, end);
+}
+
+
+/* into the container at p; NULL if that is too deep */
+
+static inline plum_frame_t *
+plum_walk_push(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
+    const plum_node_t *node, plum_mode_t mode)
+{
+    top->guess = w->guess;
+    w->guess = w->inner;
+
+    if (top == &w->frames[PLUM_JSON_DEPTH]) {
+        return NULL;
+    }
+
+    w->top = ++top;
+
+    top->node = node;
+    top->element = (node->element != 0) ? &w->plan->nodes[node->element]
+                                        : &plum_node_none;
+    top->serial = ++w->scratch->serial;
+    top->closing = (uint8_t) (*p + 2);
+    top->mode = (uint8_t) mode;
+    top->more = 0;
+    top->counts = (mode == PLUM_KEEP && *p == '{');
+
+    return top;
 }
 
 
@@ -146,30 +172,33 @@ plum_walk(plum_walk_t *w)
         return NULL;
     }
 
+    top = w->frames;
+    top->mode = PLUM_KEEP;
+
+    w->inner = &w->scratch->guesses[PLUM_GUESS_ROOT].inner;
+    w->guess = w->inner;
+
     mode = plum_walk_wants(w, node->whole) ? PLUM_WHOLE : PLUM_KEEP;
 
     if (mode == PLUM_WHOLE) {
         w->whole = p;
-        w->whole_depth = 1;
+        w->whole_frame = top + 1;
 
     } else {
         *w->out++ = *p;
     }
 
-    w->inner = &w->scratch->guesses[PLUM_GUESS_ROOT].inner;
+open:
 
-    p = plum_walk_push(w, p, node, mode);
-
-opened:
-
-    if (p == NULL) {
+    top = plum_walk_push(w, top, p, node, mode);
+    if (top == NULL) {
         return NULL;
     }
 
-    top = w->top;
+    p = plum_json_space(p + 1, end);
 
     if (*p == top->closing) {
-        goto after;
+        goto close;
     }
 
 turn:
@@ -182,12 +211,22 @@ turn:
 
     } else {
         node = top->element;
-        w->inner = top->guess;
+        w->inner = w->guess;
     }
 
     if (*p == '{' || *p == '[') {
-        p = plum_walk_container(w, p, node);
-        goto opened;
+
+        if (node != &plum_node_none) {
+            if (!plum_walk_container(w, p, node, &mode)) {
+                return NULL;
+            }
+
+        } else {
+            mode = (top->mode == PLUM_KEEP) ? PLUM_DROP : top->mode;
+            dropped += top->counts;
+        }
+
+        goto open;
     }
 
     from = p;
@@ -207,21 +246,36 @@ turn:
 
 after:
 
-    p = plum_json_space(p, w->end);
+    p = plum_json_space(p, end);
 
     if (*p == ',') {
-        p = plum_json_space(p + 1, w->end);
+        p = plum_json_space(p + 1, end);
         goto turn;
     }
 
-    p = plum_walk_close(w, p);
+    if (*p != top->closing) {
+        return NULL;
+    }
 
-    if (p == NULL || w->depth == 0) {
+close:
+
+    p++;
+
+    if (top->mode != PLUM_DROP) {
+        plum_walk_written(w, p);
+    }
+
+    w->top = --top;
+    w->guess = top->guess;
+
+    if (top == w->frames) {
         w->dropped += dropped;
         return p;
     }
 
-    top = w->top;
+    if (p == end) {
+        return NULL;
+    }
 
     goto after;
 }
@@ -255,95 +309,56 @@ plum_walk_scalar(plum_walk_t *w, const plum_node_t *node, const uint8_t *from,
 }
 
 
-static const uint8_t *
-plum_walk_container(plum_walk_t *w, const uint8_t *p, const plum_node_t *node)
-{
-    plum_mode_t  mode;
+/* a container that a rule or a probe speaks of; 0 as above */
 
+static unsigned
+plum_walk_container(plum_walk_t *w, const uint8_t *p, const plum_node_t *node,
+    plum_mode_t *mode)
+{
     if (node->probe != PLUM_NO_PROBE) {
         plum_walk_probe(w, node->probe, p, p, 0);
 
         if (w->again) {
-            return NULL;
+            return 0;
         }
     }
 
-    mode = w->top->mode;
+    *mode = w->top->mode;
 
-    if (mode == PLUM_KEEP) {
-
-        if (plum_walk_wants(w, node->whole)) {
-            plum_walk_write(w, p, p);
-
-            mode = PLUM_WHOLE;
-            w->whole = p;
-            w->whole_depth = w->depth + 1;
-
-        } else if (plum_walk_wants(w, (*p == '{') ? node->members
-                                                  : node->elements))
-        {
-            plum_walk_write(w, p, p + 1);
-
-        } else {
-            mode = PLUM_DROP;
-            w->dropped += w->top->counts;
-        }
+    if (*mode != PLUM_KEEP) {
+        return 1;
     }
 
-    return plum_walk_push(w, p, node, mode);
+    if (plum_walk_wants(w, node->whole)) {
+        plum_walk_write(w, p, p);
+
+        *mode = PLUM_WHOLE;
+        w->whole = p;
+        w->whole_frame = w->top + 1;
+
+    } else if (plum_walk_wants(w, (*p == '{') ? node->members
+                                              : node->elements))
+    {
+        plum_walk_write(w, p, p + 1);
+
+    } else {
+        *mode = PLUM_DROP;
+        w->dropped += w->top->counts;
+    }
+
+    return 1;
 }
 
 
-static const uint8_t *
-plum_walk_push(plum_walk_t *w, const uint8_t *p, const plum_node_t *node,
-    plum_mode_t mode)
+/* the container that ends before p is kept */
+
+static void
+plum_walk_written(plum_walk_t *w, const uint8_t *p)
 {
-    plum_frame_t  *top;
-
-    if (w->depth == PLUM_JSON_DEPTH) {
-        return NULL;
-    }
-
-    top = &w->frames[w->depth++];
-    w->top = top;
-
-    top->node = node;
-    top->element = (node->element != 0) ? &w->plan->nodes[node->element]
-                                        : &plum_node_none;
-    top->serial = ++w->scratch->serial;
-    top->guess = w->inner;
-    top->closing = (uint8_t) (*p + 2);
-    top->mode = (uint8_t) mode;
-    top->more = 0;
-    top->counts = (mode == PLUM_KEEP && *p == '{');
-
-    return plum_json_space(p + 1, w->end);
-}
-
-
-static const uint8_t *
-plum_walk_close(plum_walk_t *w, const uint8_t *p)
-{
-    if (*p != w->top->closing) {
-        return NULL;
-    }
-
-    p++;
-
     if (w->top->mode == PLUM_KEEP) {
-        *w->out++ = w->top->closing;
+        *w->out++ = p[-1];
 
-    } else if (w->top->mode == PLUM_WHOLE && w->whole_depth == w->depth) {
+    } else if (w->top == w->whole_frame) {
         w->out = plum_walk_copy(w->out, w->whole, p, w->end);
     }
-
-    if (--w->depth != 0) {
-        w->top--;
-
-        if (p == w->end) {
-            return NULL;
-        }
-    }
-
-    return p;
 }
