@@ -50,7 +50,7 @@ plum_json_load8(const uint8_t *p)
 }
 
 
-static inline const uint8_t *
+PLUM_SCAN static inline const uint8_t *
 plum_json_space(const uint8_t *p, const uint8_t *end)
 {
     if (*p > ' ') {
@@ -72,7 +72,7 @@ plum_json_space(const uint8_t *p, const uint8_t *end)
  * after it).
  */
 
-static inline const uint8_t *
+PLUM_SCAN static inline const uint8_t *
 plum_json_string(const uint8_t *p, const uint8_t *end, unsigned *escaped)
 {
     unsigned  n;
@@ -98,7 +98,7 @@ plum_json_string(const uint8_t *p, const uint8_t *end, unsigned *escaped)
  * A number, without a branch for the point: senders mix them.
  */
 
-static inline const uint8_t *
+PLUM_SCAN static inline const uint8_t *
 plum_json_number(const uint8_t *p, const uint8_t *end)
 {
     unsigned  length;
@@ -163,7 +163,7 @@ plum_json_literal(const uint8_t *p, const uint8_t *end)
 
 /* any value but a container */
 
-static inline const uint8_t *
+PLUM_SCAN static inline const uint8_t *
 plum_json_scalar(const uint8_t *p, const uint8_t *end, unsigned *escaped)
 {
     if (*p == '"') {

@@ -15,8 +15,28 @@
 
 #include <plum_types.h>
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#define PLUM_HAVE_AVX2       1
+#else
+#define PLUM_HAVE_AVX2       0
+#endif
+
+/*
+ * A file that defines PLUM_WITH_AVX2 gets blocks made for it, and runs on
+ * such machines only; what calls these functions has to be PLUM_SCAN, too.
+ */
+
+#if defined(PLUM_WITH_AVX2)
+#include <immintrin.h>
+
+#define PLUM_SCAN            __attribute__((target("avx2,bmi,bmi2")))
+
+#else
+#define PLUM_SCAN
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
+#endif
 #endif
 
 
@@ -37,25 +57,91 @@ const uint8_t *plum_scan_string(const uint8_t *p, const uint8_t *end,
 const uint8_t *plum_scan_string_portable(const uint8_t *p,
     const uint8_t *end, unsigned *escaped);
 
-#if defined(__x86_64__) && defined(__GNUC__)
-
-#define PLUM_HAVE_AVX2       1
+#if (PLUM_HAVE_AVX2)
 
 const uint8_t *plum_scan_string_avx2(const uint8_t *p, const uint8_t *end,
     unsigned *escaped);
 
-#else
-
-#define PLUM_HAVE_AVX2       0
-
 #endif
 
-/* 1 or 0: may plum_scan_string_avx2() be called on this machine */
+/* 1 or 0: what is made for AVX2 runs on this machine */
 
 unsigned plum_scan_has_avx2(void);
 
 
-#if defined(__SSE2__)
+/*
+ * Masks of a block: special is a quote, a backslash, a control, or part of a
+ * longer UTF-8 sequence; black is anything but white space.
+ */
+
+#if defined(PLUM_WITH_AVX2)
+
+#define PLUM_SCAN_BLOCK      32
+
+PLUM_SCAN static inline uint64_t
+plum_scan_special(const uint8_t *p)
+{
+    __m256i  x, special;
+
+    x = _mm256_loadu_si256((const __m256i *) (const void *) p);
+
+    /* bytes from 0x80 on are negative, so they are less than a space too */
+
+    special = _mm256_or_si256(
+        _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), x),
+        _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\\')));
+    special = _mm256_or_si256(
+        special, _mm256_cmpeq_epi8(x, _mm256_set1_epi8('"')));
+
+    return (uint32_t) _mm256_movemask_epi8(special);
+}
+
+
+PLUM_SCAN static inline uint64_t
+plum_scan_digits(const uint8_t *p)
+{
+    __m256i  x;
+
+    /* "0".."9" become the ten smallest signed bytes */
+
+    x = _mm256_loadu_si256((const __m256i *) (const void *) p);
+    x = _mm256_sub_epi8(x, _mm256_set1_epi8((char) ('0' - 128)));
+    x = _mm256_cmpgt_epi8(_mm256_set1_epi8((char) (10 - 128)), x);
+
+    return (uint32_t) _mm256_movemask_epi8(x);
+}
+
+
+PLUM_SCAN static inline uint64_t
+plum_scan_points(const uint8_t *p)
+{
+    __m256i  x;
+
+    x = _mm256_loadu_si256((const __m256i *) (const void *) p);
+    x = _mm256_cmpeq_epi8(x, _mm256_set1_epi8('.'));
+
+    return (uint32_t) _mm256_movemask_epi8(x);
+}
+
+
+PLUM_SCAN static inline uint64_t
+plum_scan_blacks(const uint8_t *p)
+{
+    __m256i  x, white;
+
+    x = _mm256_loadu_si256((const __m256i *) (const void *) p);
+
+    white = _mm256_or_si256(_mm256_cmpeq_epi8(x, _mm256_set1_epi8(' ')),
+                            _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\n')));
+    white = _mm256_or_si256(
+        white, _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\r')));
+    white = _mm256_or_si256(
+        white, _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\t')));
+
+    return (uint32_t) ~_mm256_movemask_epi8(white);
+}
+
+#elif defined(__SSE2__)
 
 #define PLUM_SCAN_BLOCK      32
 
@@ -119,8 +205,6 @@ plum_scan_blacks16(const uint8_t *p)
 }
 
 
-/* a quote, a backslash, a control, or part of a longer UTF-8 sequence */
-
 static inline uint64_t
 plum_scan_special(const uint8_t *p)
 {
@@ -144,8 +228,6 @@ plum_scan_points(const uint8_t *p)
                                    << 16;
 }
 
-
-/* anything but white space */
 
 static inline uint64_t
 plum_scan_blacks(const uint8_t *p)
@@ -247,7 +329,7 @@ plum_scan_blacks(const uint8_t *p)
 
 /* the first byte that a mask of a block speaks of; PLUM_SCAN_BLOCK if none */
 
-static inline unsigned
+PLUM_SCAN static inline unsigned
 plum_scan_first(uint64_t mask)
 {
     return (unsigned) __builtin_ctzll(mask

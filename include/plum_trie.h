@@ -146,6 +146,8 @@ struct plum_guess_s {
 
 
 struct plum_scratch_s {
+    unsigned             avx2:1;         /* the walk that is made for it */
+
     uint64_t             serial;         /* of the last object */
     uint64_t            *stamps;         /* a trie node's last object */
 

@@ -78,6 +78,10 @@ typedef struct {
 
 const uint8_t *plum_walk(plum_walk_t *w);
 
+/* the same, for machines where plum_scan_has_avx2() */
+
+const uint8_t *plum_walk_avx2(plum_walk_t *w);
+
 /*
  * A member's name and colon; sets the trie node of its value (that of no
  * rules, if none speaks of it), and returns where the value starts.

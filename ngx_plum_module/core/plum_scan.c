@@ -27,7 +27,8 @@ unsigned
 plum_scan_has_avx2(void)
 {
 #if (PLUM_HAVE_AVX2)
-    return __builtin_cpu_supports("avx2") != 0;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")
+           && __builtin_cpu_supports("bmi2");
 #else
     return 0;
 #endif

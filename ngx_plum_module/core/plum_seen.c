@@ -55,6 +55,8 @@ plum_scratch_create(const plum_plan_t *plan)
         return NULL;
     }
 
+    scratch->avx2 = plum_scan_has_avx2();
+
     for (i = 0; i < PLUM_GUESSES; i++) {
         scratch->guesses[i].next = scratch->guesses;
         scratch->guesses[i].inner = scratch->guesses;

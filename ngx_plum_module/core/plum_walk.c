@@ -82,7 +82,7 @@ plum_walk_write(plum_walk_t *w, const uint8_t *from, const uint8_t *to)
 }
 
 
-static inline const uint8_t *
+PLUM_SCAN static inline const uint8_t *
 plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
     const uint8_t *end, const plum_node_t **node)
 {
@@ -153,7 +153,7 @@ plum_walk_push(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
 }
 
 
-const uint8_t *
+PLUM_SCAN const uint8_t *
 plum_walk(plum_walk_t *w)
 {
     size_t              dropped;
