@@ -17,13 +17,10 @@
 #include <plum_scan.h>
 
 
-/* white space from the second byte of it on */
+/* white space and numbers, byte by byte */
 
-const uint8_t *plum_json_space_rest(const uint8_t *p, const uint8_t *end);
-
-/* a number that may be longer than a block, or near the text's end */
-
-const uint8_t *plum_json_number_long(const uint8_t *p);
+const uint8_t *plum_json_space_rest(const uint8_t *p);
+const uint8_t *plum_json_number_long(const uint8_t *p, const uint8_t *end);
 
 /* from the byte after its "e" on */
 
@@ -51,6 +48,24 @@ plum_json_load8(const uint8_t *p)
 
 
 PLUM_SCAN static inline const uint8_t *
+plum_json_space_run(const uint8_t *p, const uint8_t *end)
+{
+    unsigned  n;
+
+    while (end - p >= PLUM_SCAN_BLOCK) {
+        n = plum_scan_first(plum_scan_blacks(p));
+        p += n;
+
+        if (n < PLUM_SCAN_BLOCK) {
+            return p;
+        }
+    }
+
+    return plum_json_space_rest(p);
+}
+
+
+PLUM_SCAN static inline const uint8_t *
 plum_json_space(const uint8_t *p, const uint8_t *end)
 {
     if (*p > ' ') {
@@ -63,7 +78,7 @@ plum_json_space(const uint8_t *p, const uint8_t *end)
 
     p++;
 
-    return (*p > ' ') ? p : plum_json_space_rest(p, end);
+    return (*p > ' ') ? p : plum_json_space_run(p, end);
 }
 
 
@@ -105,7 +120,7 @@ plum_json_number(const uint8_t *p, const uint8_t *end)
     uint64_t  digits, points, minus, zero, wrong, within;
 
     if (end - p < PLUM_SCAN_BLOCK) {
-        return plum_json_number_long(p);
+        return plum_json_number_long(p, end);
     }
 
     digits = plum_scan_digits(p);
@@ -117,7 +132,7 @@ plum_json_number(const uint8_t *p, const uint8_t *end)
     length = plum_scan_first(~(digits | points | minus));
 
     if (length == PLUM_SCAN_BLOCK) {
-        return plum_json_number_long(p);
+        return plum_json_number_long(p, end);
     }
 
     within = ((uint64_t) 1 << length) - 1;

@@ -115,8 +115,8 @@ typedef struct {
 
 /*
  * A guess of a member's name: its bytes from quote to colon under a mask,
- * and what plum_walk_name() would find.  next and inner are the guesses for
- * the member after it and the first member of its value.  The first two
+ * and what plum_walk_name() would find.  then are the guesses for the member
+ * after it and the first member of its value.  The first two
  * guesses are never right: 0 is for what is not known, 1 is the root's.  The
  * others are a table of sets: a name has one place of a few, or two names of
  * an object might take turns in the same place, and never be guessed.
@@ -140,13 +140,15 @@ struct plum_guess_s {
     const plum_node_t   *node;
     uint64_t            *stamp;          /* NULL where nothing looks */
     size_t               len;
-    plum_guess_t        *next;
-    plum_guess_t        *inner;
+    plum_guess_t        *then[2];
 };
+
+#define PLUM_GUESS_NEXT      0
+#define PLUM_GUESS_INNER     1
 
 
 struct plum_scratch_s {
-    unsigned             avx2:1;         /* the walk that is made for it */
+    unsigned             avx2;           /* 1 or 0: the walk that is made for it */
 
     uint64_t             serial;         /* of the last object */
     uint64_t            *stamps;         /* a trie node's last object */

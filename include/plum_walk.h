@@ -63,8 +63,10 @@ typedef struct {
     size_t               dropped;
     const uint8_t       *name;           /* of the member at hand, quoted */
     const uint8_t       *name_end;
-    plum_guess_t       **guess;          /* the next member's, see below */
-    plum_guess_t       **inner;          /* the first one's in its value */
+    const plum_node_t   *node;           /* of its value */
+    plum_guess_t       **guess;          /* the next member's, see below; the
+                                            first one's of a member's value
+                                            is behind it */
     const uint8_t       *whole;          /* the outermost "**" container */
     plum_frame_t        *whole_frame;
 
@@ -83,8 +85,8 @@ const uint8_t *plum_walk(plum_walk_t *w);
 const uint8_t *plum_walk_avx2(plum_walk_t *w);
 
 /*
- * A member's name and colon; sets the trie node of its value (that of no
- * rules, if none speaks of it), and returns where the value starts.
+ * A member's name and colon; sets w->node, the trie node of its value (that
+ * of no rules, if none speaks of it), and returns where the value starts.
  *
  * Events of one sender look alike, so a name is first guessed: it is the
  * one that followed the last name the last time, or that came first in this
@@ -93,8 +95,7 @@ const uint8_t *plum_walk_avx2(plum_walk_t *w);
  * came instead is the next guess.
  */
 
-const uint8_t *plum_walk_name(plum_walk_t *w, const uint8_t *p,
-    const plum_node_t **node);
+const uint8_t *plum_walk_name(plum_walk_t *w, const uint8_t *p);
 
 /* a value that a probe asked for; the event type among them */
 

@@ -11,19 +11,8 @@ static size_t plum_json_put_utf8(uint8_t *out, unsigned code);
 
 
 const uint8_t *
-plum_json_space_rest(const uint8_t *p, const uint8_t *end)
+plum_json_space_rest(const uint8_t *p)
 {
-    unsigned  n;
-
-    while (end - p >= PLUM_SCAN_BLOCK) {
-        n = plum_scan_first(plum_scan_blacks(p));
-        p += n;
-
-        if (n < PLUM_SCAN_BLOCK) {
-            return p;
-        }
-    }
-
     while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') {
         p++;
     }
@@ -33,7 +22,7 @@ plum_json_space_rest(const uint8_t *p, const uint8_t *end)
 
 
 const uint8_t *
-plum_json_number_long(const uint8_t *p)
+plum_json_number_long(const uint8_t *p, const uint8_t *end)
 {
     const uint8_t  *digits;
 
@@ -57,35 +46,32 @@ plum_json_number_long(const uint8_t *p)
         }
     }
 
-    if (*p == 'e' || *p == 'E') {
-        p++;
-
-        if (*p == '+' || *p == '-') {
-            p++;
-        }
-
-        digits = p;
-        p = plum_json_digits(p);
-
-        if (p == digits) {
-            return NULL;
-        }
-    }
-
-    return p;
+    return (*p == 'e' || *p == 'E') ? plum_json_exponent(p + 1, end) : p;
 }
 
 
 const uint8_t *
 plum_json_exponent(const uint8_t *p, const uint8_t *end)
 {
-    unsigned  n;
+    unsigned        n;
     const uint8_t  *digits;
+
     p += (*p == '+' || *p == '-');
 
-    if (end - p < PLUM_SCAN_BLOCK) { digits = p; p = plum_json_digits(p); return (p == digits) ? NULL : p; }
-    n = plum_scan_first(~plum_scan_digits(p));
-    return (n == 0) ? NULL : (n == PLUM_SCAN_BLOCK) ? plum_json_digits(p) : p + n;
+    digits = p;
+
+    if (end - p >= PLUM_SCAN_BLOCK) {
+        n = plum_scan_first(~plum_scan_digits(p));
+        p += n;
+
+        if (n < PLUM_SCAN_BLOCK) {
+            return (n != 0) ? p : NULL;
+        }
+    }
+
+    p = plum_json_digits(p);
+
+    return (p != digits) ? p : NULL;
 }
 
 

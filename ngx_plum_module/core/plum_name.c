@@ -19,7 +19,7 @@ const plum_node_t  plum_node_none = { .probe = PLUM_NO_PROBE };
 
 
 const uint8_t *
-plum_walk_name(plum_walk_t *w, const uint8_t *p, const plum_node_t **node)
+plum_walk_name(plum_walk_t *w, const uint8_t *p)
 {
     size_t          len;
     unsigned        escaped;
@@ -50,13 +50,13 @@ plum_walk_name(plum_walk_t *w, const uint8_t *p, const plum_node_t **node)
     {
         guess = plum_walk_guess(w, p, len);
 
-        *node = guess->node;
+        w->node = guess->node;
         stamp = guess->stamp;
 
     } else {
         guess = w->scratch->guesses;
 
-        if (plum_walk_child(w, p + 1, len, escaped, node, &stamp)
+        if (plum_walk_child(w, p + 1, len, escaped, &w->node, &stamp)
             != PLUM_PROJECT_OK)
         {
             return NULL;
@@ -72,8 +72,7 @@ plum_walk_name(plum_walk_t *w, const uint8_t *p, const plum_node_t **node)
         *stamp = w->top->serial;
     }
 
-    w->inner = &guess->inner;
-    w->guess = &guess->next;
+    w->guess = guess->then;
 
     p = plum_json_space(end + 1, w->end);
 
@@ -125,8 +124,8 @@ plum_walk_guess(plum_walk_t *w, const uint8_t *p, size_t len)
 
         guess->parent = w->top->node;
         guess->len = len + 3;
-        guess->next = w->scratch->guesses;
-        guess->inner = w->scratch->guesses;
+        guess->then[PLUM_GUESS_NEXT] = w->scratch->guesses;
+        guess->then[PLUM_GUESS_INNER] = w->scratch->guesses;
 
         (void) plum_walk_child(w, p + 1, len, 0, &guess->node, &guess->stamp);
     }

@@ -84,13 +84,13 @@ plum_walk_write(plum_walk_t *w, const uint8_t *from, const uint8_t *to)
 
 PLUM_SCAN static inline const uint8_t *
 plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
-    const uint8_t *end, const plum_node_t **node)
+    const uint8_t *end)
 {
     uint64_t       wrong;
     plum_guess_t  *guess;
 
     if (end - p < PLUM_GUESS_LENGTH) {
-        return plum_walk_name(w, p, node);
+        return plum_walk_name(w, p);
     }
 
     guess = *w->guess;
@@ -101,7 +101,7 @@ plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
     wrong |= (plum_json_load8(p + 16) ^ guess->text[2]) & guess->mask[2];
 
     if (wrong) {
-        return plum_walk_name(w, p, node);
+        return plum_walk_name(w, p);
     }
 
     if (guess->stamp != NULL) {
@@ -117,9 +117,8 @@ plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
     p += guess->len;
     w->name_end = p - 1;
 
-    w->guess = &guess->next;
-    w->inner = &guess->inner;
-    *node = guess->node;
+    w->guess = guess->then;
+    w->node = guess->node;
 
     return plum_json_space(p, end);
 }
@@ -129,10 +128,10 @@ plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
 
 static inline plum_frame_t *
 plum_walk_push(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
-    const plum_node_t *node, plum_mode_t mode)
+    const plum_node_t *node, plum_guess_t **inner, plum_mode_t mode)
 {
     top->guess = w->guess;
-    w->guess = w->inner;
+    w->guess = inner;
 
     if (top == &w->frames[PLUM_JSON_DEPTH]) {
         return NULL;
@@ -160,6 +159,7 @@ plum_walk(plum_walk_t *w)
     unsigned            escaped;
     plum_mode_t         mode;
     plum_frame_t       *top;
+    plum_guess_t      **inner;
     const uint8_t      *p, *from, *end;
     const plum_node_t  *node;
 
@@ -175,8 +175,8 @@ plum_walk(plum_walk_t *w)
     top = w->frames;
     top->mode = PLUM_KEEP;
 
-    w->inner = &w->scratch->guesses[PLUM_GUESS_ROOT].inner;
-    w->guess = w->inner;
+    w->guess = w->scratch->guesses[PLUM_GUESS_ROOT].then;
+    inner = w->guess;
 
     mode = plum_walk_wants(w, node->whole) ? PLUM_WHOLE : PLUM_KEEP;
 
@@ -190,7 +190,7 @@ plum_walk(plum_walk_t *w)
 
 open:
 
-    top = plum_walk_push(w, top, p, node, mode);
+    top = plum_walk_push(w, top, p, node, inner, mode);
     if (top == NULL) {
         return NULL;
     }
@@ -204,14 +204,17 @@ open:
 turn:
 
     if (top->closing == '}') {
-        p = plum_walk_guessed(w, top, p, end, &node);
+        p = plum_walk_guessed(w, top, p, end);
         if (p == NULL) {
             return NULL;
         }
 
+        node = w->node;
+        inner = w->guess + PLUM_GUESS_INNER;
+
     } else {
         node = top->element;
-        w->inner = w->guess;
+        inner = w->guess;
     }
 
     if (*p == '{' || *p == '[') {
@@ -246,11 +249,17 @@ turn:
 
 after:
 
-    p = plum_json_space(p, end);
-
     if (*p == ',') {
         p = plum_json_space(p + 1, end);
         goto turn;
+    }
+
+    if (*p <= ' ') {
+        p = plum_json_space(p, end);
+
+        if (*p == ',') {
+            goto after;
+        }
     }
 
     if (*p != top->closing) {
