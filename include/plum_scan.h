@@ -4,7 +4,7 @@
  * What is short is looked at inline, in one block of PLUM_SCAN_BLOCK bytes,
  * as a mask: bit i speaks of byte i.  All bytes of a block have to be inside
  * of the text.  A string that has more than plain bytes is left to
- * plum_scan_string(), which takes what the machine has.
+ * plum_scan_string().
  */
 
 #ifndef _PLUM_SCAN_H_INCLUDED_
@@ -22,14 +22,17 @@
 #endif
 
 /*
- * A file that defines PLUM_WITH_AVX2 gets blocks made for it, and runs on
- * such machines only; what calls these functions has to be PLUM_SCAN, too.
+ * A file that defines PLUM_WITH_AVX2 is for machines where
+ * plum_scan_has_avx2() alone.  It gets the same functions, made for AVX2;
+ * those that use them have to be PLUM_SCAN, too.
  */
 
-#if defined(PLUM_WITH_AVX2)
+#if defined(PLUM_WITH_AVX2) && (PLUM_HAVE_AVX2)
 #include <immintrin.h>
 
 #define PLUM_SCAN            __attribute__((target("avx2,bmi,bmi2")))
+
+#define plum_scan_string     plum_scan_string_avx2
 
 #else
 #define PLUM_SCAN
@@ -46,25 +49,12 @@
  * *escaped if there is a backslash, never clears it.
  */
 
-typedef const uint8_t *(*plum_scan_string_pt)(const uint8_t *p,
-    const uint8_t *end, unsigned *escaped);
-
 const uint8_t *plum_scan_string(const uint8_t *p, const uint8_t *end,
     unsigned *escaped);
-
-/* its ways, all with the same answers; the second only where it is there */
-
-const uint8_t *plum_scan_string_portable(const uint8_t *p,
-    const uint8_t *end, unsigned *escaped);
-
-#if (PLUM_HAVE_AVX2)
-
 const uint8_t *plum_scan_string_avx2(const uint8_t *p, const uint8_t *end,
     unsigned *escaped);
 
-#endif
-
-/* 1 or 0: what is made for AVX2 runs on this machine */
+/* 1 or 0: what is made for AVX2 is there, and runs on this machine */
 
 unsigned plum_scan_has_avx2(void);
 
@@ -74,7 +64,7 @@ unsigned plum_scan_has_avx2(void);
  * longer UTF-8 sequence; black is anything but white space.
  */
 
-#if defined(PLUM_WITH_AVX2)
+#if defined(PLUM_WITH_AVX2) && (PLUM_HAVE_AVX2)
 
 #define PLUM_SCAN_BLOCK      32
 

@@ -115,8 +115,8 @@ typedef struct {
 
 /*
  * A guess of a member's name: its bytes from quote to colon under a mask,
- * and what plum_walk_name() would find.  then are the guesses for the member
- * after it and the first member of its value.  The first two
+ * and what plum_walk_name() would find.  then[] has the guesses for the
+ * member after it and for the first member of its value.  The first two
  * guesses are never right: 0 is for what is not known, 1 is the root's.  The
  * others are a table of sets: a name has one place of a few, or two names of
  * an object might take turns in the same place, and never be guessed.
@@ -148,7 +148,7 @@ struct plum_guess_s {
 
 
 struct plum_scratch_s {
-    unsigned             avx2;           /* 1 or 0: the walk that is made for it */
+    unsigned             avx2;           /* walk by plum_walk_avx2() */
 
     uint64_t             serial;         /* of the last object */
     uint64_t            *stamps;         /* a trie node's last object */

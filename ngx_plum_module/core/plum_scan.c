@@ -38,20 +38,6 @@ plum_scan_has_avx2(void)
 const uint8_t *
 plum_scan_string(const uint8_t *p, const uint8_t *end, unsigned *escaped)
 {
-#if (PLUM_HAVE_AVX2)
-    if (plum_scan_has_avx2()) {
-        return plum_scan_string_avx2(p, end, escaped);
-    }
-#endif
-
-    return plum_scan_string_portable(p, end, escaped);
-}
-
-
-const uint8_t *
-plum_scan_string_portable(const uint8_t *p, const uint8_t *end,
-    unsigned *escaped)
-{
     unsigned  n;
 
     while (p != NULL && p < end) {

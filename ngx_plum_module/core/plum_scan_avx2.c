@@ -1,23 +1,20 @@
 /*
  * Strings with more than plain bytes, in blocks of 32, for machines with
- * AVX2; see plum_scan.h.
+ * AVX2; see plum_scan.h, which names its function plum_scan_string_avx2().
  *
  * Masks have a bit for each byte of a block, in 64 bits, so that what is
  * shifted out of a block is what the next one begins with.
  */
+
+#define PLUM_WITH_AVX2       1
 
 #include <plum_scan.h>
 
 
 #if (PLUM_HAVE_AVX2)
 
-#include <immintrin.h>
+#define PLUM_AVX2_INLINE     PLUM_SCAN static inline
 
-
-#define PLUM_AVX2            __attribute__((target("avx2")))
-#define PLUM_AVX2_INLINE     PLUM_AVX2 static inline
-
-#define PLUM_AVX2_BLOCK      32
 #define PLUM_AVX2_EVEN       0x5555555555555555u
 
 /* one table of sixteen for both halves of a register */
@@ -114,7 +111,7 @@ plum_avx2_bad_escapes(plum_avx2_t *s, __m256i x, uint64_t slashes,
     u = escaped & plum_avx2_equal(x, 'u');
     hex = s->hex | u << 1 | u << 2 | u << 3 | u << 4;
 
-    s->hex = hex >> PLUM_AVX2_BLOCK;
+    s->hex = hex >> PLUM_SCAN_BLOCK;
 
     return (escaped & no_escape & ~slashes) | (hex & no_hex);
 }
@@ -188,14 +185,15 @@ plum_avx2_bad_utf8(__m256i last, __m256i x)
 }
 
 
-/* is a block with the string's end at n (or none, if n is 32) no UTF-8 */
+/* is a block, up to its first quote, no UTF-8 */
 
 PLUM_AVX2_INLINE unsigned
-plum_avx2_no_utf8(plum_avx2_t *s, __m256i x, uint64_t high, uint64_t n)
+plum_avx2_no_utf8(plum_avx2_t *s, __m256i x, uint64_t high, uint64_t quotes)
 {
+    size_t   n;
     __m256i  bad;
 
-    static const uint8_t  masks[PLUM_AVX2_BLOCK * 2] = {
+    static const uint8_t  masks[PLUM_SCAN_BLOCK * 2] = {
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -204,11 +202,12 @@ plum_avx2_no_utf8(plum_avx2_t *s, __m256i x, uint64_t high, uint64_t n)
 
     /* what is after the string is none of its bytes */
 
+    n = plum_scan_first(quotes);
     x = _mm256_and_si256(x, _mm256_loadu_si256((const __m256i *)
-                            (const void *) (masks + PLUM_AVX2_BLOCK - n)));
+                            (const void *) (masks + PLUM_SCAN_BLOCK - n)));
 
     bad = plum_avx2_bad_utf8(s->last, x);
-    s->utf8 = high >> (PLUM_AVX2_BLOCK - 3);
+    s->utf8 = high >> (PLUM_SCAN_BLOCK - 3);
 
     return !_mm256_testz_si256(bad, bad);
 }
@@ -218,11 +217,11 @@ PLUM_AVX2_INLINE __m256i
 plum_avx2_load(const uint8_t *p, const uint8_t *end)
 {
     size_t   left;
-    uint8_t  bytes[PLUM_AVX2_BLOCK];
+    uint8_t  bytes[PLUM_SCAN_BLOCK];
 
     left = (size_t) (end - p);
 
-    if (left < PLUM_AVX2_BLOCK) {
+    if (left < PLUM_SCAN_BLOCK) {
 
         /* no zero is in a valid string */
 
@@ -235,8 +234,8 @@ plum_avx2_load(const uint8_t *p, const uint8_t *end)
 }
 
 
-PLUM_AVX2 const uint8_t *
-plum_scan_string_avx2(const uint8_t *p, const uint8_t *end, unsigned *escaped)
+PLUM_SCAN const uint8_t *
+plum_scan_string(const uint8_t *p, const uint8_t *end, unsigned *escaped)
 {
     __m256i      x, control;
     uint64_t     quotes, slashes, high, after, bad, upto;
@@ -259,7 +258,7 @@ plum_scan_string_avx2(const uint8_t *p, const uint8_t *end, unsigned *escaped)
 
         if (slashes | s.escaped | s.hex) {
             after = plum_avx2_escaped(slashes, s.escaped);
-            s.escaped = after >> PLUM_AVX2_BLOCK;
+            s.escaped = after >> PLUM_SCAN_BLOCK;
 
             bad |= plum_avx2_bad_escapes(&s, x, slashes, after);
             quotes &= ~after;
@@ -270,11 +269,12 @@ plum_scan_string_avx2(const uint8_t *p, const uint8_t *end, unsigned *escaped)
         upto = quotes ^ (quotes - 1);
         *escaped |= (slashes & upto) != 0;
 
-        if ((bad & upto)
-            || (((high & upto) | s.utf8)
-                && plum_avx2_no_utf8(&s, x, high,
-                                     (quotes != 0) ? (unsigned) __builtin_ctzll(quotes)
-                                                   : PLUM_AVX2_BLOCK)))
+        if (bad & upto) {
+            return NULL;
+        }
+
+        if (((high & upto) | s.utf8)
+            && plum_avx2_no_utf8(&s, x, high, quotes))
         {
             return NULL;
         }
@@ -284,7 +284,7 @@ plum_scan_string_avx2(const uint8_t *p, const uint8_t *end, unsigned *escaped)
         }
 
         s.last = x;
-        p += PLUM_AVX2_BLOCK;
+        p += PLUM_SCAN_BLOCK;
     }
 }
 
