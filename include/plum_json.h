@@ -36,17 +36,6 @@ size_t plum_json_decode(const uint8_t *p, size_t len, uint8_t *out,
     unsigned *lone);
 
 
-static inline uint64_t
-plum_json_load8(const uint8_t *p)
-{
-    uint64_t  x;
-
-    memcpy(&x, p, sizeof(x));
-
-    return x;
-}
-
-
 PLUM_SCAN static inline const uint8_t *
 plum_json_space_run(const uint8_t *p, const uint8_t *end)
 {
@@ -110,20 +99,16 @@ plum_json_string(const uint8_t *p, const uint8_t *end, unsigned *escaped)
 
 
 /*
- * A number, without a branch for the point: senders mix them.
+ * A number with a minus or more than digits, of up to a block, and after it
+ * what is none of its bytes: without a branch for each, as senders mix them.
  */
 
 PLUM_SCAN static inline const uint8_t *
-plum_json_number(const uint8_t *p, const uint8_t *end)
+plum_json_number_block(const uint8_t *p, const uint8_t *end, uint64_t digits)
 {
     unsigned  length;
-    uint64_t  digits, points, minus, zero, wrong, within;
+    uint64_t  points, minus, zero, wrong, within;
 
-    if (end - p < PLUM_SCAN_BLOCK) {
-        return plum_json_number_long(p, end);
-    }
-
-    digits = plum_scan_digits(p);
     points = plum_scan_points(p);
 
     minus = (*p == '-');
@@ -140,6 +125,8 @@ plum_json_number(const uint8_t *p, const uint8_t *end)
     digits &= within;
     points &= within;
 
+    /* a digit before the point, after it and at first; one point; no 01 */
+
     wrong = points & ~(digits << 1);
     wrong |= (points << 1 | (uint64_t) 1 << minus) & ~digits;
     wrong |= points & (points - 1);
@@ -152,6 +139,31 @@ plum_json_number(const uint8_t *p, const uint8_t *end)
     p += length;
 
     return ((*p | 0x20) == 'e') ? plum_json_exponent(p + 1, end) : p;
+}
+
+
+PLUM_SCAN static inline const uint8_t *
+plum_json_number(const uint8_t *p, const uint8_t *end)
+{
+    unsigned  length;
+    uint64_t  digits;
+
+    if (end - p < PLUM_SCAN_BLOCK) {
+        return plum_json_number_long(p, end);
+    }
+
+    digits = plum_scan_digits(p);
+    length = plum_scan_first(~digits);
+
+    /* nothing but digits, no zero first; and a comma or bracket after it */
+
+    if (*p >= '1' && *p <= '9' && length < PLUM_SCAN_BLOCK
+        && (p[length] == ',' || (p[length] | 0x20) == '}'))
+    {
+        return p + length;
+    }
+
+    return plum_json_number_block(p, end, digits);
 }
 
 

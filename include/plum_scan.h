@@ -59,6 +59,42 @@ const uint8_t *plum_scan_string_avx2(const uint8_t *p, const uint8_t *end,
 unsigned plum_scan_has_avx2(void);
 
 
+/* 32 bytes that differ from others in what a mask of them has */
+
+#if defined(PLUM_WITH_AVX2) && (PLUM_HAVE_AVX2)
+
+PLUM_SCAN static inline unsigned
+plum_scan_differs(const uint8_t *p, const uint64_t *text,
+    const uint64_t *mask)
+{
+    __m256i  x;
+
+    x = _mm256_xor_si256(
+        _mm256_loadu_si256((const __m256i *) (const void *) p),
+        _mm256_loadu_si256((const __m256i *) (const void *) text));
+
+    return !_mm256_testz_si256(
+        x, _mm256_loadu_si256((const __m256i *) (const void *) mask));
+}
+
+#else
+
+static inline unsigned
+plum_scan_differs(const uint8_t *p, const uint64_t *text,
+    const uint64_t *mask)
+{
+    uint64_t  x[4];
+
+    memcpy(x, p, sizeof(x));
+
+    return (((x[0] ^ text[0]) & mask[0]) | ((x[1] ^ text[1]) & mask[1])
+            | ((x[2] ^ text[2]) & mask[2]) | ((x[3] ^ text[3]) & mask[3]))
+           != 0;
+}
+
+#endif
+
+
 /*
  * Masks of a block: special is a quote, a backslash, a control, or part of a
  * longer UTF-8 sequence; black is anything but white space.

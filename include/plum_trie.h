@@ -124,7 +124,7 @@ typedef struct {
 
 #define PLUM_GUESS_SETS      64
 #define PLUM_GUESS_WAYS      4
-#define PLUM_GUESS_WORDS     3
+#define PLUM_GUESS_WORDS     4
 #define PLUM_GUESS_LENGTH    (PLUM_GUESS_WORDS * 8)
 #define PLUM_GUESS_ROOT      1
 #define PLUM_GUESS_FIRST     2

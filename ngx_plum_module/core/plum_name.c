@@ -90,21 +90,23 @@ static plum_guess_t *
 plum_walk_guess(plum_walk_t *w, const uint8_t *p, size_t len)
 {
     unsigned        i;
-    uint64_t        hash, text[PLUM_GUESS_WORDS];
-    const uint8_t  *mask;
+    uint64_t        hash, text[PLUM_GUESS_WORDS], mask[PLUM_GUESS_WORDS];
     plum_guess_t   *guess, *set;
 
     static const uint8_t  masks[PLUM_GUESS_LENGTH * 2] = {
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
     };
 
-    mask = masks + PLUM_GUESS_LENGTH - (len + 3);
+    memcpy(text, p, PLUM_GUESS_LENGTH);
+    memcpy(mask, masks + PLUM_GUESS_LENGTH - (len + 3), PLUM_GUESS_LENGTH);
+
     hash = (uint64_t) (uintptr_t) w->top->node;
 
     for (i = 0; i < PLUM_GUESS_WORDS; i++) {
-        text[i] = plum_json_load8(p + i * 8) & plum_json_load8(mask + i * 8);
+        text[i] &= mask[i];
         hash = (hash ^ text[i]) * 0x9e3779b97f4a7c15u;
         hash ^= hash >> 32;
     }
@@ -117,10 +119,8 @@ plum_walk_guess(plum_walk_t *w, const uint8_t *p, size_t len)
     if (guess == NULL) {
         guess = &set[w->scratch->forget++ % PLUM_GUESS_WAYS];
 
-        for (i = 0; i < PLUM_GUESS_WORDS; i++) {
-            guess->text[i] = text[i];
-            guess->mask[i] = plum_json_load8(mask + i * 8);
-        }
+        memcpy(guess->text, text, sizeof(text));
+        memcpy(guess->mask, mask, sizeof(mask));
 
         guess->parent = w->top->node;
         guess->len = len + 3;

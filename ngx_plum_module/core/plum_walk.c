@@ -86,7 +86,6 @@ PLUM_SCAN static inline const uint8_t *
 plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
     const uint8_t *end)
 {
-    uint64_t       wrong;
     plum_guess_t  *guess;
 
     if (end - p < PLUM_GUESS_LENGTH) {
@@ -95,12 +94,9 @@ plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
 
     guess = *w->guess;
 
-    wrong = (uintptr_t) guess->parent ^ (uintptr_t) top->node;
-    wrong |= (plum_json_load8(p) ^ guess->text[0]) & guess->mask[0];
-    wrong |= (plum_json_load8(p + 8) ^ guess->text[1]) & guess->mask[1];
-    wrong |= (plum_json_load8(p + 16) ^ guess->text[2]) & guess->mask[2];
-
-    if (wrong) {
+    if (guess->parent != top->node
+        || plum_scan_differs(p, guess->text, guess->mask))
+    {
         return plum_walk_name(w, p);
     }
 
