@@ -24,7 +24,11 @@ CORE      = $(wildcard ngx_plum_module/core/*.c)
 SOURCES   = $(CORE) $(wildcard ngx_plum_module/*.c ngx_plum_module/*/*.c)
 HEADERS   = $(wildcard include/*.h)
 CORE_OBJS = $(CORE:ngx_plum_module/core/%.c=$(BUILD)/core/%.o)
+STORE     = $(wildcard ngx_plum_module/runtime/ngx_plum_*memory*.c)
 UNITS     = $(patsubst t/unit/%.c,$(BUILD)/unit/%.t,$(wildcard t/unit/test_*.c))
+
+# of the runtime: with the headers of NGINX, without NGINX
+STORE_UNIT = $(BUILD)/unit/store_memory.t
 
 WARNINGS     = -W -Wall -Wextra -Werror
 CORE_CFLAGS  = -std=c99 -O2 -g -pedantic -Wconversion $(WARNINGS) -Iinclude
@@ -43,7 +47,7 @@ run: deps
 
 test: deps
 	$(MAKE) $(MODULE) unit
-	$(PROVE) $(UNITS) t/*.t
+	$(PROVE) $(UNITS) $(STORE_UNIT) t/*.t
 
 # what is not installed is installed; needs root only then
 deps:
@@ -83,7 +87,7 @@ $(MODULE): $(SOURCES) $(HEADERS) config Makefile
 	@# an nginx that runs has the old one mapped
 	@cp $(BUILD)/objs/ngx_http_plum_module.so $@.new && mv $@.new $@
 
-unit: $(UNITS)
+unit: $(UNITS) $(STORE_UNIT)
 
 $(BUILD)/core/%.o: ngx_plum_module/core/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -96,8 +100,16 @@ $(BUILD)/unit/%.t: t/unit/%.c $(wildcard t/unit/*.h) $(CORE_OBJS)
 	@echo "compiling $@"
 	@$(CC) $(UNIT_CFLAGS) -o $@ $< $(CORE_OBJS) $(UNIT_LIBS)
 
+$(STORE_UNIT): t/unit/store_memory.c t/unit/unit.h $(STORE) $(HEADERS) \
+    | $(MODULE)
+	@mkdir -p $(@D)
+	@echo "compiling $@"
+	@$(CC) $(filter-out -std=%,$(UNIT_CFLAGS)) -Wno-unused-parameter \
+	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules os/unix) \
+	    -I$(BUILD)/objs -o $@ $< $(STORE) -lcmocka -lcrypto
+
 check-unit: unit
-	$(PROVE) $(UNITS)
+	$(PROVE) $(UNITS) $(STORE_UNIT)
 
 check-t: $(MODULE)
 	$(PROVE) t/*.t

@@ -16,7 +16,7 @@ bench-build: $(BENCH_TOOLS) $(BENCH)/bodies
 $(BENCH)/plum_load: bench/plum_load.c $(wildcard bench/load*.c) bench/load.h
 	@mkdir -p $(@D)
 	@echo "compiling $@"
-	@$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^) -lssl -lcrypto
+	@$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^) -lssl -lcrypto -lm
 
 $(BENCH)/plum_%: bench/plum_%.c
 	@mkdir -p $(@D)

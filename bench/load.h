@@ -1,6 +1,9 @@
 /*
  * Inside of the load generator: one thread, one epoll set, HTTP/1.1 with
- * kept connections, one request at a time on each.
+ * kept connections, one request at a time on each.  A connection sends the
+ * next request when it has the answer to the last one; or, with a rate, when
+ * one is due, and latencies are then counted from that time, so that waiting
+ * for a connection is not left out.
  *
  * Every request has an id and a signature of its own.  They are made before
  * the clock starts; the bodies stay in shared templates, so that a request
@@ -37,6 +40,7 @@ typedef struct {
     double           warmup;             /* ... and before it */
     uint64_t         count;              /* requests at most, 0: no limit */
     double           copies;             /* share of duplicates */
+    double           rate;               /* requests/s, 0: as fast as it goes */
     unsigned         tls:1;
 } load_options_t;
 
@@ -71,7 +75,7 @@ struct load_conn_s {
     size_t           flat_size;
 
     load_request_t  *request;            /* NULL: idle */
-    uint64_t         start;              /* ns */
+    uint64_t         start;              /* ns; see load_conn_start() */
     size_t           sent;
     size_t           total;
 
@@ -139,6 +143,7 @@ size_t load_pieces(const load_request_t *request, struct iovec *pieces);
 /*
  * load_conn.c: opening and starting never fail but by load_die(); a failure
  * shows at the next write or read, and the connection is opened anew then.
+ * The start of a request is what its latency is counted from.
  * write: DONE when all is sent; read: DONE when the answer is complete.
  */
 
@@ -146,7 +151,7 @@ void load_conn_init(void);
 int load_epoll(void);
 void load_conn_open(load_conn_t *c);
 void load_conn_reopen(load_conn_t *c);
-void load_conn_start(load_conn_t *c, load_request_t *request);
+void load_conn_start(load_conn_t *c, load_request_t *request, uint64_t start);
 load_rc_t load_conn_write(load_conn_t *c);
 load_rc_t load_conn_read(load_conn_t *c);
 

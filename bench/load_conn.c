@@ -123,7 +123,7 @@ load_conn_reopen(load_conn_t *c)
 
 
 void
-load_conn_start(load_conn_t *c, load_request_t *request)
+load_conn_start(load_conn_t *c, load_request_t *request, uint64_t start)
 {
     char          *p;
     size_t         i;
@@ -136,7 +136,7 @@ load_conn_start(load_conn_t *c, load_request_t *request)
     c->body_left = 0;
     c->status = 0;
     c->close = 0;
-    c->start = load_now();
+    c->start = start;
 
     if (c->ssl == NULL) {
         return;

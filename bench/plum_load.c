@@ -1,10 +1,11 @@
 /*
  * plum_load: sends signed, unique events to a port of this host, as fast as
- * they are answered, and prints what came of it as one JSON object.
+ * they are answered or at a rate, and prints what came of it as one JSON
+ * object.
  *
  *     plum_load --port N --bodies FOLDER [--connections 32] [--seconds 1]
- *         [--warmup 0.1] [--count N] [--copies 0.1] [--tls] [--path /]
- *         [--secret TEXT] [--watch NAME=PID,PID]...
+ *         [--warmup 0.1] [--count N] [--rate N] [--copies 0.1] [--tls]
+ *         [--path /] [--secret TEXT] [--watch NAME=PID,PID]...
  *
  * There are two phases, a warm-up and the measured one.  Both begin and end
  * with nothing under way, so that the CPU time of the watched processes
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +40,10 @@ static load_conn_t     *conns;
 static load_stat_t      stat;
 static size_t           next_request, last_request;
 static uint64_t         deadline;
+static uint64_t         due;             /* with a rate: the next request */
 static size_t           busy;
+static load_conn_t    **idle;
+static size_t           nidle;
 
 
 void
@@ -94,13 +99,38 @@ own_cpu(void)
 }
 
 
-/* the next request on a connection that has none, if there is time */
+/* whether the phase has more requests to come */
+
+static int
+more(void)
+{
+    return next_request < last_request
+           && (load_options.rate > 0 ? due : load_now()) < deadline;
+}
+
+
+/* the next request on a connection that has none, if it is time for one */
 
 static void
 proceed(load_conn_t *c)
 {
-    while (next_request < last_request && load_now() < deadline) {
-        load_conn_start(c, &load_requests[next_request++]);
+    uint64_t  start;
+
+    while (more()) {
+        start = load_now();
+
+        if (load_options.rate > 0) {
+            if (due > start) {
+                break;
+            }
+
+            /* arrivals that know nothing of each other (Poisson) */
+
+            start = due;
+            due += (uint64_t) (-log(1 - drand48()) * 1e9 / load_options.rate);
+        }
+
+        load_conn_start(c, &load_requests[next_request++], start);
         busy++;
 
         if (load_conn_write(c) != LOAD_FAILED) {
@@ -111,6 +141,8 @@ proceed(load_conn_t *c)
         busy--;
         load_conn_reopen(c);
     }
+
+    idle[nidle++] = c;
 }
 
 
@@ -182,6 +214,40 @@ handle(load_conn_t *c, uint32_t events)
 }
 
 
+/* until something happens, or the next request is due */
+
+static int
+wait_events(struct epoll_event *events, int size)
+{
+    int              n;
+    uint64_t         now, ns;
+    struct timespec  timeout;
+
+    ns = (uint64_t) STALL_MS * 1000000;
+
+    if (nidle > 0 && more()) {
+        now = load_now();
+        ns = due > now ? due - now : 0;
+    }
+
+    timeout.tv_sec = (time_t) (ns / 1000000000);
+    timeout.tv_nsec = (long) (ns % 1000000000);
+
+    n = epoll_pwait2(load_epoll(), events, size, &timeout, NULL);
+
+    if (n == -1 && errno != EINTR) {
+        load_die("epoll: %s", strerror(errno));
+    }
+
+    if (n == 0 && ns == (uint64_t) STALL_MS * 1000000) {
+        load_die("no answer for %d s, %zu requests under way",
+                 STALL_MS / 1000, busy);
+    }
+
+    return n;
+}
+
+
 static void
 phase(double seconds, size_t requests)
 {
@@ -195,23 +261,24 @@ phase(double seconds, size_t requests)
     stat.latency = load_alloc(NULL, (requests + 1) * sizeof(uint32_t));
 
     last_request = next_request + requests;
+    nidle = 0;
     start = load_now();
+    due = start;
     deadline = start + (uint64_t) (seconds * 1e9);
 
     for (k = 0; k < load_options.connections; k++) {
         proceed(&conns[k]);
     }
 
-    while (busy > 0) {
-        n = epoll_wait(load_epoll(), events, 256, STALL_MS);
-
-        if (n == 0 || (n == -1 && errno != EINTR)) {
-            load_die("no answer for %d s, %zu requests under way",
-                     STALL_MS / 1000, busy);
-        }
+    while (busy > 0 || (load_options.rate > 0 && more())) {
+        n = wait_events(events, 256);
 
         for (i = 0; i < n; i++) {
             handle(events[i].data.ptr, events[i].events);
+        }
+
+        while (nidle > 0 && more() && due <= load_now()) {
+            proceed(idle[--nidle]);
         }
     }
 
@@ -328,6 +395,7 @@ parse(int argc, char **argv)
         { "seconds", required_argument, NULL, 's' },
         { "warmup", required_argument, NULL, 'w' },
         { "count", required_argument, NULL, 'n' },
+        { "rate", required_argument, NULL, 'r' },
         { "copies", required_argument, NULL, 'd' },
         { "tls", no_argument, NULL, 't' },
         { "watch", required_argument, NULL, 'W' },
@@ -346,6 +414,7 @@ parse(int argc, char **argv)
         case 's': o->seconds = number(optarg, 0.001); break;
         case 'w': o->warmup = number(optarg, 0); break;
         case 'n': o->count = (uint64_t) number(optarg, 0); break;
+        case 'r': o->rate = number(optarg, 1); break;
         case 'd': o->copies = number(optarg, 0); break;
         case 't': o->tls = 1; break;
         case 'W': load_watch_add(optarg); break;
@@ -361,12 +430,25 @@ parse(int argc, char **argv)
 }
 
 
+/* more than chance makes of a rate */
+
+static size_t
+at_rate(double seconds)
+{
+    return 1000 + (size_t) (1.5 * seconds * load_options.rate);
+}
+
+
 /* how many the warm-up is given; it may end before its time */
 
 static size_t
 warmup_requests(void)
 {
     double  few, many;
+
+    if (load_options.rate > 0) {
+        return at_rate(load_options.warmup);
+    }
 
     many = load_options.warmup * 60e3;
     few = load_options.warmup * 6e9 / (double) load_mean_body();
@@ -385,6 +467,10 @@ enough(void)
 {
     if (load_options.count) {
         return load_options.count;
+    }
+
+    if (load_options.rate > 0) {
+        return at_rate(load_options.seconds);
     }
 
     return 1000 + (size_t) (load_options.seconds * 2 * (double) stat.events
@@ -406,6 +492,7 @@ main(int argc, char **argv)
 
     conns = load_alloc(NULL, load_options.connections * sizeof(load_conn_t));
     memset(conns, 0, load_options.connections * sizeof(load_conn_t));
+    idle = load_alloc(NULL, load_options.connections * sizeof(load_conn_t *));
 
     for (i = 0; i < load_options.connections; i++) {
         load_conn_open(&conns[i]);

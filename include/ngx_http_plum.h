@@ -119,6 +119,14 @@ typedef struct {
 } ngx_http_plum_main_conf_t;
 
 
+/* names of headers, and a bit for each length (modulo 64) that they have */
+
+typedef struct {
+    ngx_array_t                  names;      /* plum_str_t */
+    uint64_t                     lengths;
+} ngx_http_plum_names_t;
+
+
 typedef struct {
     ngx_flag_t                   enable;
     ngx_http_plum_where_t        where;      /* of plum on */
@@ -143,6 +151,7 @@ typedef struct {
     unsigned                    *capture_slots;
     unsigned                    *signature_slots;    /* token or timestamp */
     unsigned                     event_slot;
+    ngx_http_plum_names_t        stale;      /* headers not forwarded */
 } ngx_http_plum_loc_conf_t;
 
 
@@ -194,7 +203,7 @@ typedef struct {
 
     ngx_str_t                        tls_version;
     const ngx_plum_secret_t         *secret; /* that matched first */
-    plum_credential_t               *credentials;    /* by signature */
+    plum_credential_t              **credentials;    /* by signature */
 
     ngx_buf_t                       *gathered;   /* of a body in chunks */
     ngx_str_t                        raw;    /* body as received */
@@ -283,10 +292,16 @@ ngx_http_plum_ctx_t *ngx_http_plum_get_ctx(ngx_http_request_t *r);
 ngx_http_plum_ctx_t *ngx_http_plum_create_ctx(ngx_http_request_t *r,
     const ngx_http_plum_loc_conf_t *plcf);
 
-/* body: the filter that counts, and the replacement of what is forwarded */
+/* body: the filter that counts */
 
-ngx_int_t ngx_http_plum_body_init(ngx_conf_t *cf,
+void ngx_http_plum_body_init(void);
+
+/* replace: what is forwarded, in place of what was received */
+
+ngx_int_t ngx_http_plum_replace_init(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf);
+ngx_int_t ngx_http_plum_replace_conf(ngx_conf_t *cf,
+    ngx_http_plum_loc_conf_t *plcf);
 ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
@@ -294,8 +309,8 @@ ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
 
 size_t ngx_http_plum_find_header(void *data, const plum_str_t *name,
     plum_str_t *value);
-ngx_int_t ngx_http_plum_remove_header(ngx_http_request_t *r,
-    const plum_str_t *name);
+ngx_int_t ngx_http_plum_remove_headers(ngx_http_request_t *r,
+    const ngx_http_plum_names_t *names);
 ngx_int_t ngx_http_plum_add_header(ngx_http_request_t *r, const char *name,
     const char *value);
 

@@ -1,6 +1,7 @@
 /*
  * The Redis client: pipelined connections, one per worker and node, driven by
- * the events of NGINX; hiredis only encodes and decodes.
+ * the events of NGINX; hiredis only encodes and decodes, but for what each
+ * event needs, see plum_redis.h.
  *
  * ngx_plum_redis_conf.c      addresses and parameters of plum_store
  * ngx_plum_redis_host.c      hosts: configured, learned, resolved
@@ -52,8 +53,8 @@ typedef struct ngx_plum_redis_step_s     ngx_plum_redis_step_t;
 /*
  * A kind of operations.
  *
- * encode   writes the command (the memory is from hiredis); PLUM_ERROR: no
- *          memory
+ * encode   appends the command to what the connection is to write, see
+ *          ngx_plum_redis_conn.h; NGX_ERROR: no memory, or no room
  * reply    NGX_OK: the operation has been taken back.  NGX_AGAIN: it is to be
  *          sent once more, over this connection.  NGX_DONE: it was executed,
  *          and counts once replicas have it.  NGX_ERROR: that is no reply to
@@ -66,9 +67,8 @@ typedef struct ngx_plum_redis_step_s     ngx_plum_redis_step_t;
 
 typedef struct {
     ngx_uint_t             array;        /* its reply may be one */
-    int                  (*encode)(ngx_plum_redis_conn_t *conn,
-                                   ngx_plum_redis_op_t *op, char **out,
-                                   size_t *len);
+    ngx_int_t            (*encode)(ngx_plum_redis_conn_t *conn,
+                                   ngx_plum_redis_op_t *op);
     ngx_int_t            (*reply)(ngx_plum_redis_conn_t *conn,
                                   ngx_plum_redis_op_t *op,
                                   const redisReply *reply);
@@ -143,6 +143,7 @@ struct ngx_plum_redis_conn_s {
 
     ngx_connection_t                *connection;
     redisReader                     *reader;
+    plum_redis_walk_t                walk;   /* of the reader */
     const ngx_plum_redis_step_t     *step;   /* NULL: no connection */
 
     ngx_queue_t                      waiting;    /* for the connection */

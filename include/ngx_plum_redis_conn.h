@@ -109,14 +109,16 @@ void ngx_plum_redis_conn_wake(ngx_plum_redis_conn_t *conn);
 
 /*
  * lost() ends whatever is under way; fail() fails operations that are in no
- * queue of the connection any more, those up to "tried" as UNKNOWN; taken()
- * takes one out of its queue; close() only closes.
+ * queue of the connection any more, those up to "tried" as UNKNOWN; given()
+ * counts one that is in a queue now, and sees to its deadline; taken() takes
+ * one out of its queue; close() only closes.
  */
 
 void ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn,
     ngx_err_t err, const char *text);
 void ngx_plum_redis_conn_fail(ngx_plum_redis_conn_t *conn,
     ngx_queue_t *ops, uint64_t tried);
+void ngx_plum_redis_conn_given(ngx_plum_redis_conn_t *conn);
 void ngx_plum_redis_conn_taken(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op);
 void ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn);
@@ -137,6 +139,10 @@ ngx_int_t ngx_plum_redis_start_tls(ngx_plum_redis_conn_t *conn);
  * ngx_plum_redis_io.c.  words() writes a command of a step: NGX_AGAIN, or
  * NGX_ERROR as start().  put() writes an operation; if not NGX_OK, it is
  * still the caller's.
+ *
+ * For encode() of an operation: room() is where len bytes may be written
+ * (NULL: no memory, or too much waits already), and wrote() says how many of
+ * them were.  append() copies those of hiredis, which it wipes and frees.
  */
 
 void ngx_plum_redis_conn_read(ngx_event_t *rev);
@@ -146,6 +152,10 @@ ngx_int_t ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn,
     plum_str_t *word, size_t n);
 ngx_int_t ngx_plum_redis_conn_put(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op);
+u_char *ngx_plum_redis_conn_room(ngx_plum_redis_conn_t *conn, size_t len);
+void ngx_plum_redis_conn_wrote(ngx_plum_redis_conn_t *conn, size_t len);
+ngx_int_t ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn,
+    char *command, size_t len);
 
 
 /*

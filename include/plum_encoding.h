@@ -15,7 +15,8 @@
  * Decodes text into at most size bytes and sets *len.  PLUM_ERROR if a
  * character is not of the alphabet, the length is odd (hex) or not padded to
  * a multiple of four (base64), unused bits are not zero, or size is too
- * small.  White space is never skipped.  An empty text is 0 bytes.
+ * small; what is then in buf means nothing.  White space is never skipped.
+ * An empty text is 0 bytes.
  */
 
 int plum_hex_decode(const plum_str_t *text, uint8_t *buf, size_t size,

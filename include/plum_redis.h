@@ -79,16 +79,26 @@ const char *plum_redis_script(plum_redis_kind_t kind);
 const char *plum_redis_sha(plum_redis_kind_t kind);
 
 /*
- * Writes the command in the protocol of Redis: EVALSHA, or EVAL with eval.
- * The memory is from hiredis and goes back with plum_redis_free(), which
- * also wipes it.  answer.data[-1] is overwritten: it must be the caller's.
- * PLUM_ERROR: no memory.
+ * Has hiredis encode what is the same in every EVALSHA of a kind.  To be
+ * called in each process, or before its fork(), ahead of plum_redis_evalsha();
+ * again does no harm.  PLUM_ERROR: no memory.
  */
 
-int plum_redis_command(plum_redis_command_t *command, int eval, char **out,
-    size_t *len);
+int plum_redis_prepare(void);
 
-/* as above, for any command of at most PLUM_REDIS_ARGS_MAX words */
+/*
+ * The command in the protocol of Redis.  evalsha() writes it to out, where
+ * there is room for room() bytes, and returns its length.  eval() brings the
+ * script along; its memory is from hiredis and goes back with
+ * plum_redis_free(), which also wipes it; PLUM_ERROR: no memory.
+ * answer.data[-1] is overwritten: it must be the caller's.
+ */
+
+size_t plum_redis_room(const plum_redis_command_t *command);
+size_t plum_redis_evalsha(plum_redis_command_t *command, uint8_t *out);
+int plum_redis_eval(plum_redis_command_t *command, char **out, size_t *len);
+
+/* as eval(), for any command of at most PLUM_REDIS_ARGS_MAX words */
 
 int plum_redis_words(const plum_str_t *word, size_t n, char **out,
     size_t *len);
@@ -112,16 +122,38 @@ void plum_redis_judge(plum_redis_kind_t kind, int again,
 int plum_redis_wait(const redisReply *reply, uint64_t *replicas);
 
 /*
+ * An integer, which nearly every reply is, needs no hiredis: returns its
+ * length and fills in *reply, which owns nothing, where one stands at data,
+ * as a whole.  0: it may be one all the same, plum_redis_next() knows.
+ */
+
+size_t plum_redis_integer(const char *data, size_t len, redisReply *reply);
+
+/*
+ * How much of a reply that is not whole has been walked over: zeros where a
+ * reader begins.
+ */
+
+typedef struct {
+    size_t  at;                          /* from the beginning of the reply */
+    size_t  seen;                        /* of its line, without an end */
+    size_t  items;                       /* to come, at all levels */
+    size_t  left[PLUM_REDIS_DEPTH + 1];  /* to come, at each */
+    size_t  depth;
+} plum_redis_walk_t;
+
+/*
  * The next whole reply of the reader; *reply is NULL where more bytes are
- * needed.  Nothing is built of a reply that is not whole: what it announces
- * costs no memory.  Where array is 0 an array is refused from its first byte;
- * else it holds the types of RESP2 only, at most PLUM_REDIS_DEPTH levels.
+ * needed; each is walked over once, however they come.  Nothing is built of a
+ * reply that is not whole: what it announces costs no memory.  Where array is
+ * 0 an array is refused from its first byte; else it holds the types of RESP2
+ * only, at most PLUM_REDIS_DEPTH levels.
  * PLUM_ERROR: no such reply, or one that is or is going to be of more than
  * max bytes, *text says which; the reader is of no use any more.
  */
 
-int plum_redis_next(redisReader *reader, int array, size_t max,
-    redisReply **reply, const char **text);
+int plum_redis_next(redisReader *reader, plum_redis_walk_t *walk, int array,
+    size_t max, redisReply **reply, const char **text);
 
 /*
  * Milliseconds to wait after the given number of failed attempts (from 1):

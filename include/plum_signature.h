@@ -9,6 +9,8 @@
 
 #include <plum_scheme.h>
 
+#include <stddef.h>
+
 
 /*
  * Looks a request header up, case-insensitively: returns how many there are
@@ -46,7 +48,8 @@ typedef struct {
 
 /*
  * Filled by plum_signature_parse(); points into the headers, so lives as
- * long as these.
+ * long as these.  Only what the scheme asks for is set.  Candidates come
+ * last: a copy of plum_credential_size() bytes holds all there is.
  */
 
 typedef struct {
@@ -54,9 +57,14 @@ typedef struct {
     plum_str_t           timestamp;      /* as spelt; empty: none */
     plum_str_t           id;
     plum_str_t           headers[PLUM_SCHEME_PIECES];   /* by piece index */
-    plum_candidate_t     candidates[PLUM_SCHEME_CANDIDATES];
     size_t               ncandidates;
+    plum_candidate_t     candidates[PLUM_SCHEME_CANDIDATES];
 } plum_credential_t;
+
+
+#define plum_credential_size(cred)                                            \
+    (offsetof(plum_credential_t, candidates)                                  \
+     + (cred)->ncandidates * sizeof(plum_candidate_t))
 
 
 /*

@@ -49,6 +49,10 @@ ngx_http_plum_conf_finish(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_plum_replace_conf(cf, plcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_plum_finish_idempotency(cf, pmcf, plcf);
 }
 

@@ -434,11 +434,13 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_plum_bind;
 
-    if (ngx_http_plum_body_init(cf, pmcf) != NGX_OK
+    if (ngx_http_plum_replace_init(cf, pmcf) != NGX_OK
         || ngx_http_plum_answer_init() != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_plum_body_init();
 
     return ngx_http_plum_conf_review(cf, pmcf);
 }

@@ -5,17 +5,63 @@
 #include <plum_encoding.h>
 
 
-static int plum_hex_digit(uint8_t ch);
-static int plum_base64_digit(uint8_t ch);
 static int plum_base64_last(const uint8_t *p, size_t padding, uint8_t *out);
+
+
+/*
+ * The value of each digit, and a bit that nothing else has: a signature is
+ * decoded without a branch for each of its digits, none of which could be
+ * foretold.
+ */
+
+#define PLUM_HEX                 0x10
+#define PLUM_BASE64              0x40
+
+#define plum_hex_row(ch, value)                                               \
+    [ch] = PLUM_HEX | (value), [(ch) + 1] = PLUM_HEX | ((value) + 1),         \
+    [(ch) + 2] = PLUM_HEX | ((value) + 2)
+
+
+static const uint8_t  plum_hex_digits[256] = {
+    plum_hex_row('0', 0), plum_hex_row('3', 3), plum_hex_row('6', 6),
+    ['9'] = PLUM_HEX | 9,
+    plum_hex_row('A', 10), plum_hex_row('D', 13),
+    plum_hex_row('a', 10), plum_hex_row('d', 13)
+};
+
+
+#define plum_base64_row(ch, value)                                            \
+    [ch] = PLUM_BASE64 | (value), [(ch) + 1] = PLUM_BASE64 | ((value) + 1)
+
+
+static const uint8_t  plum_base64_digits[256] = {
+    plum_base64_row('A', 0), plum_base64_row('C', 2),
+    plum_base64_row('E', 4), plum_base64_row('G', 6),
+    plum_base64_row('I', 8), plum_base64_row('K', 10),
+    plum_base64_row('M', 12), plum_base64_row('O', 14),
+    plum_base64_row('Q', 16), plum_base64_row('S', 18),
+    plum_base64_row('U', 20), plum_base64_row('W', 22),
+    plum_base64_row('Y', 24),
+    plum_base64_row('a', 26), plum_base64_row('c', 28),
+    plum_base64_row('e', 30), plum_base64_row('g', 32),
+    plum_base64_row('i', 34), plum_base64_row('k', 36),
+    plum_base64_row('m', 38), plum_base64_row('o', 40),
+    plum_base64_row('q', 42), plum_base64_row('s', 44),
+    plum_base64_row('u', 46), plum_base64_row('w', 48),
+    plum_base64_row('y', 50),
+    plum_base64_row('0', 52), plum_base64_row('2', 54),
+    plum_base64_row('4', 56), plum_base64_row('6', 58),
+    plum_base64_row('8', 60),
+    ['+'] = PLUM_BASE64 | 62, ['/'] = PLUM_BASE64 | 63
+};
 
 
 int
 plum_hex_decode(const plum_str_t *text, uint8_t *buf, size_t size,
     size_t *len)
 {
-    int     high, low;
-    size_t  i, n;
+    size_t   i, n;
+    uint8_t  high, low, all;
 
     n = text->len / 2;
 
@@ -23,15 +69,18 @@ plum_hex_decode(const plum_str_t *text, uint8_t *buf, size_t size,
         return PLUM_ERROR;
     }
 
+    all = PLUM_HEX;
+
     for (i = 0; i < n; i++) {
-        high = plum_hex_digit(text->data[2 * i]);
-        low = plum_hex_digit(text->data[2 * i + 1]);
+        high = plum_hex_digits[text->data[2 * i]];
+        low = plum_hex_digits[text->data[2 * i + 1]];
+        all &= high & low;
 
-        if (high < 0 || low < 0) {
-            return PLUM_ERROR;
-        }
+        buf[i] = (uint8_t) (high << 4 | (low & 0x0f));
+    }
 
-        buf[i] = (uint8_t) (high << 4 | low);
+    if (all != PLUM_HEX) {
+        return PLUM_ERROR;
     }
 
     *len = n;
@@ -44,9 +93,8 @@ int
 plum_base64_decode(const plum_str_t *text, uint8_t *buf, size_t size,
     size_t *len)
 {
-    int             digit[4], k;
-    size_t          i, n, padding;
-    uint8_t         last[2], *out;
+    size_t          i, k, n, padding;
+    uint8_t         digit[4], last[2], *out, all;
     const uint8_t  *p;
 
     if (text->len == 0) {
@@ -67,19 +115,21 @@ plum_base64_decode(const plum_str_t *text, uint8_t *buf, size_t size,
     }
 
     out = buf;
+    all = PLUM_BASE64;
 
     for (i = 0; i < text->len - (padding ? 4 : 0); i += 4) {
         for (k = 0; k < 4; k++) {
-            digit[k] = plum_base64_digit(text->data[i + (size_t) k]);
-
-            if (digit[k] < 0) {
-                return PLUM_ERROR;
-            }
+            digit[k] = plum_base64_digits[text->data[i + k]];
+            all &= digit[k];
         }
 
-        *out++ = (uint8_t) (digit[0] << 2 | digit[1] >> 4);
-        *out++ = (uint8_t) ((digit[1] & 0x0f) << 4 | digit[2] >> 2);
-        *out++ = (uint8_t) ((digit[2] & 0x03) << 6 | digit[3]);
+        *out++ = (uint8_t) (digit[0] << 2 | (digit[1] & 0x30) >> 4);
+        *out++ = (uint8_t) ((digit[1] & 0x0f) << 4 | (digit[2] & 0x3c) >> 2);
+        *out++ = (uint8_t) ((digit[2] & 0x03) << 6 | (digit[3] & 0x3f));
+    }
+
+    if (all != PLUM_BASE64) {
+        return PLUM_ERROR;
     }
 
     if (padding) {
@@ -111,69 +161,33 @@ plum_hex_encode(const uint8_t *data, size_t len, uint8_t *out)
 }
 
 
-static int
-plum_hex_digit(uint8_t ch)
-{
-    if (ch >= '0' && ch <= '9') {
-        return ch - '0';
-    }
-
-    ch |= 0x20;
-
-    if (ch >= 'a' && ch <= 'f') {
-        return ch - 'a' + 10;
-    }
-
-    return -1;
-}
-
-
-static int
-plum_base64_digit(uint8_t ch)
-{
-    if (ch >= 'A' && ch <= 'Z') {
-        return ch - 'A';
-    }
-
-    if (ch >= 'a' && ch <= 'z') {
-        return ch - 'a' + 26;
-    }
-
-    if (ch >= '0' && ch <= '9') {
-        return ch - '0' + 52;
-    }
-
-    return (ch == '+') ? 62 : (ch == '/') ? 63 : -1;
-}
-
-
 /* the bits that the last digit has too many must be zero */
 
 static int
 plum_base64_last(const uint8_t *p, size_t padding, uint8_t *out)
 {
-    int  a, b, c;
+    uint8_t  a, b, c;
 
-    a = plum_base64_digit(p[0]);
-    b = plum_base64_digit(p[1]);
+    a = plum_base64_digits[p[0]];
+    b = plum_base64_digits[p[1]];
 
-    if (a < 0 || b < 0) {
+    if (!(a & b & PLUM_BASE64)) {
         return PLUM_ERROR;
     }
 
-    out[0] = (uint8_t) (a << 2 | b >> 4);
+    out[0] = (uint8_t) (a << 2 | (b & 0x30) >> 4);
 
     if (padding == 2) {
         return (b & 0x0f) ? PLUM_ERROR : PLUM_OK;
     }
 
-    c = plum_base64_digit(p[2]);
+    c = plum_base64_digits[p[2]];
 
-    if (c < 0 || (c & 0x03)) {
+    if (!(c & PLUM_BASE64) || (c & 0x03)) {
         return PLUM_ERROR;
     }
 
-    out[1] = (uint8_t) ((b & 0x0f) << 4 | c >> 2);
+    out[1] = (uint8_t) ((b & 0x0f) << 4 | (c & 0x3c) >> 2);
 
     return PLUM_OK;
 }

@@ -16,7 +16,8 @@
 #define PLUM_KEY_CHUNK           64      /* bytes escaped at once, to hash */
 
 
-static size_t plum_key_escape(const uint8_t *data, size_t len, uint8_t *out);
+static size_t plum_key_escape(const uint8_t *data, size_t len, uint8_t *out,
+    size_t size);
 static int plum_key_hash(const plum_str_t *parts, size_t nparts,
     uint8_t *digest);
 static int plum_key_hash_part(EVP_MD_CTX *md, const plum_str_t *part);
@@ -27,24 +28,31 @@ int
 plum_key_join(const plum_str_t *parts, size_t nparts, uint8_t *key,
     size_t *len)
 {
-    size_t   i, n, size;
+    size_t   i, n;
     uint8_t  digest[PLUM_KEY_DIGEST_SIZE];
 
     if (nparts == 0) {
         return PLUM_ERROR;
     }
 
-    size = nparts - 1;
-
     for (i = 0; i < nparts; i++) {
         if (parts[i].len == 0) {
             return PLUM_ERROR;
         }
-
-        size += plum_key_escape(parts[i].data, parts[i].len, NULL);
     }
 
-    if (size > PLUM_KEY_MAX) {
+    n = 0;
+
+    for (i = 0; i < nparts && n <= PLUM_KEY_MAX; i++) {
+        if (i != 0 && n != PLUM_KEY_MAX) {
+            key[n++] = ':';
+        }
+
+        n += plum_key_escape(parts[i].data, parts[i].len, key + n,
+                             PLUM_KEY_MAX - n);
+    }
+
+    if (n > PLUM_KEY_MAX) {
         if (plum_key_hash(parts, nparts, digest) != PLUM_OK) {
             return PLUM_ERROR;
         }
@@ -52,19 +60,7 @@ plum_key_join(const plum_str_t *parts, size_t nparts, uint8_t *key,
         n = sizeof(PLUM_KEY_HASHED) - 1;
         (void) memcpy(key, PLUM_KEY_HASHED, n);
         plum_hex_encode(digest, sizeof(digest), key + n);
-        *len = n + 2 * sizeof(digest);
-
-        return PLUM_OK;
-    }
-
-    n = 0;
-
-    for (i = 0; i < nparts; i++) {
-        if (i != 0) {
-            key[n++] = ':';
-        }
-
-        n += plum_key_escape(parts[i].data, parts[i].len, key + n);
+        n += 2 * sizeof(digest);
     }
 
     *len = n;
@@ -164,10 +160,10 @@ plum_attempts_judge(const plum_attempt_t *attempts, size_t nattempts,
 }
 
 
-/* the length of the escaped bytes, which are written unless out is NULL */
+/* the length of the escaped bytes, or size + 1 if they do not fit */
 
 static size_t
-plum_key_escape(const uint8_t *data, size_t len, uint8_t *out)
+plum_key_escape(const uint8_t *data, size_t len, uint8_t *out, size_t size)
 {
     size_t             i, n;
     uint8_t            ch;
@@ -179,21 +175,21 @@ plum_key_escape(const uint8_t *data, size_t len, uint8_t *out)
         ch = data[i];
 
         if (ch >= 0x21 && ch < 0x7f && ch != '%' && ch != ':') {
-            if (out) {
-                out[n] = ch;
+            if (n == size) {
+                return size + 1;
             }
 
-            n++;
+            out[n++] = ch;
             continue;
         }
 
-        if (out) {
-            out[n] = '%';
-            out[n + 1] = (uint8_t) digits[ch >> 4];
-            out[n + 2] = (uint8_t) digits[ch & 0x0f];
+        if (size - n < 3) {
+            return size + 1;
         }
 
-        n += 3;
+        out[n++] = '%';
+        out[n++] = (uint8_t) digits[ch >> 4];
+        out[n++] = (uint8_t) digits[ch & 0x0f];
     }
 
     return n;
@@ -241,7 +237,8 @@ plum_key_hash_part(EVP_MD_CTX *md, const plum_str_t *part)
         }
 
         if (EVP_DigestUpdate(md, chunk,
-                             plum_key_escape(part->data + i, n, chunk))
+                             plum_key_escape(part->data + i, n, chunk,
+                                             sizeof(chunk)))
             != 1)
         {
             return PLUM_ERROR;

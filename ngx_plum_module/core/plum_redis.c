@@ -8,7 +8,6 @@
 #include <plum_encoding.h>
 #include <plum_str.h>
 
-#include <stdio.h>
 #include <string.h>
 #include <openssl/crypto.h>
 
@@ -17,13 +16,27 @@
 #define PLUM_REDIS_BACKOFF_MAX   5000
 #define PLUM_REDIS_BACKOFF_STEPS 6       /* doublings until the maximum */
 
-#define PLUM_REDIS_NUMBER_LEN    24
+#define PLUM_REDIS_NUMBER_LEN    20      /* of 64 bits, in digits */
+#define PLUM_REDIS_BULK_MAX      (1 + PLUM_REDIS_NUMBER_LEN + 2 + 2)
+#define PLUM_REDIS_WORDS         3       /* EVALSHA, the SHA-1, 1 */
+#define PLUM_REDIS_HEAD_MAX      96      /* they take 71 bytes */
 
 
 typedef struct {
     const char  *text;
     const char  *sha;                    /* checked by t/unit/test_redis.c */
+    size_t       args;                   /* with the key */
 } plum_redis_script_t;
+
+
+/* what differs between the commands of a kind; word points to the others */
+
+typedef struct {
+    plum_str_t   word[PLUM_REDIS_ARGS_MAX - PLUM_REDIS_WORDS];
+    size_t       n;
+    uint8_t      token[1 + 2 * PLUM_REDIS_TOKEN_LEN];
+    uint8_t      number[PLUM_REDIS_NUMBER_LEN];
+} plum_redis_args_t;
 
 
 typedef struct {
@@ -33,6 +46,10 @@ typedef struct {
 } plum_redis_refusal_t;
 
 
+static void plum_redis_args(plum_redis_command_t *command,
+    plum_redis_args_t *args);
+static uint8_t *plum_redis_bulk(uint8_t *out, const plum_str_t *word);
+static uint8_t *plum_redis_number(uint8_t *out, uint64_t n);
 static int plum_redis_contains(const plum_str_t *text,
     const plum_str_t *word);
 static void plum_redis_judge_claim(const redisReply *reply,
@@ -67,13 +84,13 @@ static const plum_redis_script_t  plum_redis_scripts[] = {
       "end\n"
       "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
       "return 0\n",
-      "20ebb1227715bc10571e0863e2bb2c92998bb2be" },
+      "20ebb1227715bc10571e0863e2bb2c92998bb2be", 3 },
 
     /* renew: ARGV[2] lease */
 
     { "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
       "return redis.call('PEXPIRE', KEYS[1], ARGV[2])\n",
-      "fa10737eb65586aa8cdcbb86c892e2c1bbc3fb1d" },
+      "fa10737eb65586aa8cdcbb86c892e2c1bbc3fb1d", 3 },
 
     /* commit: ARGV[2] "d" and the answer, ARGV[3] retention */
 
@@ -87,7 +104,7 @@ static const plum_redis_script_t  plum_redis_scripts[] = {
       "end\n"
       "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
       "return 1\n",
-      "2de50803ef35c21eab3b5d1ade3d44d9be4cfbc8" },
+      "2de50803ef35c21eab3b5d1ade3d44d9be4cfbc8", 4 },
 
     /* release */
 
@@ -95,8 +112,18 @@ static const plum_redis_script_t  plum_redis_scripts[] = {
       "if not v then return 2 end\n"
       "if v ~= ARGV[1] then return 0 end\n"
       "return redis.call('DEL', KEYS[1])\n",
-      "e9942c6a56debe2e1eb0857710f7c06092697c1b" }
+      "e9942c6a56debe2e1eb0857710f7c06092697c1b", 2 }
 };
+
+
+static const plum_str_t  plum_redis_one = PLUM_STR("1");
+static const plum_str_t  plum_redis_empty = PLUM_STR("");
+
+
+/* EVALSHA of each kind, up to its arguments; see plum_redis_prepare() */
+
+static char    plum_redis_heads[PLUM_REDIS_KINDS][PLUM_REDIS_HEAD_MAX];
+static size_t  plum_redis_head_len[PLUM_REDIS_KINDS];
 
 
 /*
@@ -135,38 +162,111 @@ plum_redis_sha(plum_redis_kind_t kind)
 
 
 int
-plum_redis_command(plum_redis_command_t *command, int eval, char **out,
-    size_t *len)
+plum_redis_prepare(void)
 {
-    char               number[PLUM_REDIS_NUMBER_LEN];
-    size_t             n;
-    uint8_t            token[1 + 2 * PLUM_REDIS_TOKEN_LEN], *state;
-    uint64_t           ms;
-    plum_str_t         word[PLUM_REDIS_ARGS_MAX];
-    const plum_str_t   evalsha = PLUM_STR("EVALSHA");
-    const plum_str_t   evaltext = PLUM_STR("EVAL");
-    const plum_str_t   one = PLUM_STR("1");
+    int          kind;
+    char        *out;
+    size_t       i, n, len;
+    plum_str_t   word[PLUM_REDIS_ARGS_MAX] = { PLUM_STR("EVALSHA") };
 
-    token[0] = 'p';
-    plum_hex_encode(command->token, PLUM_REDIS_TOKEN_LEN, token + 1);
+    word[2] = plum_redis_one;
 
-    if (eval) {
-        word[0] = evaltext;
-        word[1].data = (const uint8_t *) plum_redis_script(command->kind);
-        word[1].len = strlen(plum_redis_script(command->kind));
-
-    } else {
-        word[0] = evalsha;
-        word[1].data = (const uint8_t *) plum_redis_sha(command->kind);
+    for (kind = 0; kind < PLUM_REDIS_KINDS; kind++) {
+        word[1].data = (const uint8_t *) plum_redis_scripts[kind].sha;
         word[1].len = PLUM_REDIS_SHA_LEN;
+
+        n = plum_redis_scripts[kind].args;
+
+        for (i = 0; i < n; i++) {
+            word[PLUM_REDIS_WORDS + i] = plum_redis_empty;
+        }
+
+        if (plum_redis_words(word, PLUM_REDIS_WORDS + n, &out, &len)
+            != PLUM_OK)
+        {
+            return PLUM_ERROR;
+        }
+
+        /* the arguments, which are empty, are the end of it */
+
+        len -= n * (sizeof("$0\r\n\r\n") - 1);
+
+        memcpy(plum_redis_heads[kind], out, len);
+        plum_redis_head_len[kind] = len;
+
+        redisFreeCommand(out);
     }
 
-    word[2] = one;
-    word[3] = command->key;
-    word[4].data = token;
-    word[4].len = sizeof(token);
+    return PLUM_OK;
+}
 
-    n = 5;
+
+size_t
+plum_redis_room(const plum_redis_command_t *command)
+{
+    return PLUM_REDIS_HEAD_MAX + command->key.len + command->answer.len
+           + 1 + 1 + 2 * PLUM_REDIS_TOKEN_LEN + PLUM_REDIS_NUMBER_LEN
+           + PLUM_REDIS_ARGS_MAX * PLUM_REDIS_BULK_MAX;
+}
+
+
+size_t
+plum_redis_evalsha(plum_redis_command_t *command, uint8_t *out)
+{
+    size_t             i;
+    uint8_t           *p;
+    plum_redis_args_t  args;
+
+    plum_redis_args(command, &args);
+
+    memcpy(out, plum_redis_heads[command->kind],
+           plum_redis_head_len[command->kind]);
+
+    p = out + plum_redis_head_len[command->kind];
+
+    for (i = 0; i < args.n; i++) {
+        p = plum_redis_bulk(p, &args.word[i]);
+    }
+
+    return (size_t) (p - out);
+}
+
+
+int
+plum_redis_eval(plum_redis_command_t *command, char **out, size_t *len)
+{
+    const char         *script;
+    plum_str_t          word[PLUM_REDIS_ARGS_MAX] = { PLUM_STR("EVAL") };
+    plum_redis_args_t   args;
+
+    plum_redis_args(command, &args);
+
+    script = plum_redis_script(command->kind);
+
+    word[1].data = (const uint8_t *) script;
+    word[1].len = strlen(script);
+    word[2] = plum_redis_one;
+
+    memcpy(&word[PLUM_REDIS_WORDS], args.word, args.n * sizeof(plum_str_t));
+
+    return plum_redis_words(word, PLUM_REDIS_WORDS + args.n, out, len);
+}
+
+
+static void
+plum_redis_args(plum_redis_command_t *command, plum_redis_args_t *args)
+{
+    uint8_t  *state, *end;
+    uint64_t  ms;
+
+    args->token[0] = 'p';
+    plum_hex_encode(command->token, PLUM_REDIS_TOKEN_LEN, args->token + 1);
+
+    args->word[0] = command->key;
+    args->word[1].data = args->token;
+    args->word[1].len = sizeof(args->token);
+
+    args->n = 2;
     ms = command->lease;
 
     if (command->kind == PLUM_REDIS_COMMIT) {
@@ -175,19 +275,58 @@ plum_redis_command(plum_redis_command_t *command, int eval, char **out,
         state = (uint8_t *) (uintptr_t) (command->answer.data - 1);
         *state = 'd';
 
-        word[n].data = state;
-        word[n].len = command->answer.len + 1;
-        n++;
+        args->word[args->n].data = state;
+        args->word[args->n].len = command->answer.len + 1;
+        args->n++;
     }
 
     if (command->kind != PLUM_REDIS_RELEASE) {
-        word[n].len = (size_t) snprintf(number, sizeof(number), "%llu",
-                                        (unsigned long long) ms);
-        word[n].data = (const uint8_t *) number;
-        n++;
-    }
+        end = plum_redis_number(args->number, ms);
 
-    return plum_redis_words(word, n, out, len);
+        args->word[args->n].data = args->number;
+        args->word[args->n].len = (size_t) (end - args->number);
+        args->n++;
+    }
+}
+
+
+/* a bulk string: what redisFormatCommandArgv() makes of an argument */
+
+static uint8_t *
+plum_redis_bulk(uint8_t *out, const plum_str_t *word)
+{
+    *out++ = '$';
+    out = plum_redis_number(out, word->len);
+    *out++ = '\r';
+    *out++ = '\n';
+
+    memcpy(out, word->data, word->len);
+    out += word->len;
+
+    *out++ = '\r';
+    *out++ = '\n';
+
+    return out;
+}
+
+
+static uint8_t *
+plum_redis_number(uint8_t *out, uint64_t n)
+{
+    size_t   len;
+    uint8_t  digits[PLUM_REDIS_NUMBER_LEN];
+
+    len = 0;
+
+    do {
+        len++;
+        digits[sizeof(digits) - len] = (uint8_t) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    memcpy(out, digits + sizeof(digits) - len, len);
+
+    return out + len;
 }
 
 

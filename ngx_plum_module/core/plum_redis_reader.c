@@ -13,44 +13,77 @@
 
 
 #define PLUM_REDIS_ITEM_MIN      3       /* "+\r\n" */
+#define PLUM_REDIS_DIGITS        18      /* of any number that fits */
 
 
-/* how far the walk is */
-
-typedef struct {
-    size_t  at;
-    size_t  max;
-    size_t  items;                       /* to come, at all levels */
-    size_t  left[PLUM_REDIS_DEPTH + 1];  /* to come, at each */
-    size_t  depth;
-} plum_redis_walk_t;
-
-
-static int plum_redis_whole(const char *data, size_t len, int array,
-    size_t max, const char **text);
+static int plum_redis_whole(plum_redis_walk_t *walk, const char *data,
+    size_t len, int array, size_t max, const char **text);
 static int plum_redis_item(plum_redis_walk_t *walk, const char *data,
-    const char *end, const char **text);
-static const char *plum_redis_line(const char *data, size_t len);
+    const char *end, size_t max, const char **text);
+static const char *plum_redis_line(plum_redis_walk_t *walk, const char *data,
+    size_t len);
 static int plum_redis_length(const char *data, const char *end, size_t max,
     size_t *n);
 
 
+size_t
+plum_redis_integer(const char *data, size_t len, redisReply *reply)
+{
+    size_t     i, first;
+    long long  n;
+
+    if (len < 2 || data[0] != ':') {
+        return 0;
+    }
+
+    first = (data[1] == '-') ? 2 : 1;
+    n = 0;
+
+    for (i = first; i < len && data[i] >= '0' && data[i] <= '9'; i++) {
+
+        if (i - first == PLUM_REDIS_DIGITS) {
+            return 0;
+        }
+
+        n = n * 10 + (data[i] - '0');
+    }
+
+    if (i == first || len - i < 2 || data[i] != '\r' || data[i + 1] != '\n') {
+        return 0;
+    }
+
+    /* not all hiredis take -0 and 01 */
+
+    if (data[first] == '0' && i != 2) {
+        return 0;
+    }
+
+    memset(reply, 0, sizeof(redisReply));
+
+    reply->type = REDIS_REPLY_INTEGER;
+    reply->integer = (first == 2) ? -n : n;
+
+    return i + 2;
+}
+
+
 int
-plum_redis_next(redisReader *reader, int array, size_t max,
-    redisReply **reply, const char **text)
+plum_redis_next(redisReader *reader, plum_redis_walk_t *walk, int array,
+    size_t max, redisReply **reply, const char **text)
 {
     int    rc;
     void  *object;
 
     *reply = NULL;
 
-    rc = plum_redis_whole(reader->buf + reader->pos,
+    rc = plum_redis_whole(walk, reader->buf + reader->pos,
                           reader->len - reader->pos, array, max, text);
 
     if (rc <= 0) {
         return rc == 0 ? PLUM_OK : PLUM_ERROR;
     }
 
+    walk->at = 0;
     object = NULL;
 
     if (redisReaderGetReply(reader, &object) != REDIS_OK) {
@@ -67,47 +100,47 @@ plum_redis_next(redisReader *reader, int array, size_t max,
 /* 1: a reply is there; 0: so far it may become one; -1: it may not, see text */
 
 static int
-plum_redis_whole(const char *data, size_t len, int array, size_t max,
-    const char **text)
+plum_redis_whole(plum_redis_walk_t *walk, const char *data, size_t len,
+    int array, size_t max, const char **text)
 {
-    const char         *end;
-    plum_redis_walk_t   walk;
+    const char  *end;
 
-    walk.at = 0;
-    walk.max = max;
-    walk.items = 1;
-    walk.left[0] = 1;
-    walk.depth = 0;
+    if (walk->at == 0) {
+        walk->items = 1;
+        walk->left[0] = 1;
+        walk->depth = 0;
+    }
 
     for ( ;; ) {
 
-        if (walk.at > max || walk.items > (max - walk.at) / PLUM_REDIS_ITEM_MIN)
+        if (walk->at > max
+            || walk->items > (max - walk->at) / PLUM_REDIS_ITEM_MIN)
         {
             *text = "reply is too large";
             return -1;
         }
 
-        if (walk.items == 0) {
-            return walk.at <= len;
+        if (walk->items == 0) {
+            return walk->at <= len;
         }
 
-        if (walk.at >= len) {
+        if (walk->at >= len) {
             return 0;
         }
 
-        if (memchr("+-:$*", data[walk.at], array ? 5 : 4) == NULL) {
+        if (memchr("+-:$*", data[walk->at], array ? 5 : 4) == NULL) {
             *text = "reply of an unexpected type";
             return -1;
         }
 
-        end = plum_redis_line(data + walk.at, len - walk.at);
+        end = plum_redis_line(walk, data + walk->at, len - walk->at);
 
         if (end == NULL) {
             *text = "reply is too large";
             return len > max ? -1 : 0;
         }
 
-        if (plum_redis_item(&walk, data, end, text) != PLUM_OK) {
+        if (plum_redis_item(walk, data, end, max, text) != PLUM_OK) {
             return -1;
         }
     }
@@ -117,8 +150,8 @@ plum_redis_whole(const char *data, size_t len, int array, size_t max,
 /* walks over the item that the line up to end is the head, or the whole, of */
 
 static int
-plum_redis_item(plum_redis_walk_t *walk, const char *data, const char *end,
-    const char **text)
+plum_redis_item(plum_redis_walk_t *walk, const char *data,
+    const char *end, size_t max, const char **text)
 {
     int          nil;
     char         type;
@@ -141,7 +174,7 @@ plum_redis_item(plum_redis_walk_t *walk, const char *data, const char *end,
         nil = (end - head == 2 && memcmp(head, "-1", 2) == 0);
         n = 0;
 
-        if (!nil && plum_redis_length(head, end, walk->max, &n) != PLUM_OK) {
+        if (!nil && plum_redis_length(head, end, max, &n) != PLUM_OK) {
             *text = "length in a reply is no number";
             return PLUM_ERROR;
         }
@@ -167,15 +200,18 @@ plum_redis_item(plum_redis_walk_t *walk, const char *data, const char *end,
 /* the end of a line as hiredis finds it, NULL where it is not there */
 
 static const char *
-plum_redis_line(const char *data, size_t len)
+plum_redis_line(plum_redis_walk_t *walk, const char *data, size_t len)
 {
     size_t  i;
 
-    for (i = 1; i < len; i++) {
+    for (i = walk->seen ? walk->seen : 1; i < len; i++) {
         if (data[i - 1] == '\r' && data[i] == '\n') {
+            walk->seen = 0;
             return data + i - 1;
         }
     }
+
+    walk->seen = len;
 
     return NULL;
 }

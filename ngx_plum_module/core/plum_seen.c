@@ -7,6 +7,7 @@
 
 #include <openssl/rand.h>
 
+#include <plum_hash.h>
 #include <plum_json.h>
 #include <plum_trie.h>
 
@@ -14,16 +15,12 @@
 #define PLUM_SEEN_SMALLEST   64
 
 
-#define plum_seen_rotate(x, n)   ((x) << (n) | (x) >> (64 - (n)))
-
 /* hexadecimal digits in ASCII: "8".."b" leaves out what is between 9 and a */
 
 #define plum_seen_digit(c, low, high)                                         \
     (((c) | 0x20) >= (low) && ((c) | 0x20) <= (high))
 
 
-static uint64_t plum_seen_hash(const uint64_t key[2], const uint8_t *data,
-    size_t len);
 static unsigned plum_seen_equal(const uint8_t *name, const uint8_t *decoded,
     size_t len);
 static size_t plum_seen_spelt(const uint8_t *p);
@@ -106,7 +103,7 @@ plum_seen_add(plum_scratch_t *scratch, uint64_t serial, const uint8_t *name,
     key[0] = scratch->key[0];
     key[1] = scratch->key[1] ^ serial;
 
-    hash = plum_seen_hash(key, decoded, len);
+    hash = plum_hash(key, decoded, len);
 
     i = (size_t) hash & scratch->seen_mask;
 
@@ -230,61 +227,4 @@ plum_seen_spelt(const uint8_t *p)
     }
 
     return 6;
-}
-
-
-/* SipHash-1-3 */
-
-static uint64_t
-plum_seen_hash(const uint64_t key[2], const uint8_t *data, size_t len)
-{
-    size_t    i, left, take;
-    uint64_t  v0, v1, v2, v3, block;
-
-    v0 = key[0] ^ 0x736f6d6570736575u;
-    v1 = key[1] ^ 0x646f72616e646f6du;
-    v2 = key[0] ^ 0x6c7967656e657261u;
-    v3 = key[1] ^ 0x7465646279746573u;
-
-    /* as many rounds as blocks, the last with the length, and three more */
-
-    for (i = 0, left = len; i < len / 8 + 4; i++) {
-
-        block = 0;
-
-        if (i <= len / 8) {
-            take = (left < 8) ? left : 8;
-
-            if (take != 0) {
-                memcpy(&block, data, take);
-            }
-
-            data += take;
-            left -= take;
-
-            if (i == len / 8) {
-                block |= (uint64_t) len << 56;
-            }
-
-        } else if (i == len / 8 + 1) {
-            v2 ^= 0xff;
-        }
-
-        v3 ^= block;
-
-        v0 += v1;
-        v1 = plum_seen_rotate(v1, 13) ^ v0;
-        v0 = plum_seen_rotate(v0, 32);
-        v2 += v3;
-        v3 = plum_seen_rotate(v3, 16) ^ v2;
-        v0 += v3;
-        v3 = plum_seen_rotate(v3, 21) ^ v0;
-        v2 += v1;
-        v1 = plum_seen_rotate(v1, 17) ^ v2;
-        v2 = plum_seen_rotate(v2, 32);
-
-        v0 ^= block;
-    }
-
-    return v0 ^ v1 ^ v2 ^ v3;
 }

@@ -39,7 +39,9 @@ plum_signature_parse(const plum_scheme_t *scheme, plum_header_pt header,
 {
     plum_credential_rc_t  rc;
 
-    (void) memset(cred, 0, sizeof(plum_credential_t));
+    cred->timestamp.len = 0;
+    cred->id.len = 0;
+    cred->ncandidates = 0;
 
     rc = plum_signature_header(header, data, &scheme->header, &cred->value);
 

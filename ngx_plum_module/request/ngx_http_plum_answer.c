@@ -198,6 +198,13 @@ ngx_http_plum_send_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     ctx->answer = NGX_HTTP_PLUM_ANSWER_BARE;
 
+    if (r->upstream && r->upstream->keepalive) {
+
+        /* the connection is free already: no body follows the header */
+
+        r->header_only = 1;
+    }
+
     rc = ngx_http_next_header_filter(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {

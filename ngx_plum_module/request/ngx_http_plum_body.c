@@ -7,6 +7,7 @@
 #include <ngx_http_plum.h>
 
 
+static ngx_int_t ngx_http_plum_body_room(ngx_http_request_t *r);
 static void ngx_http_plum_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_collect_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
@@ -18,44 +19,16 @@ static ngx_int_t ngx_http_plum_gather(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_plum_gather_room(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, size_t size);
-static void ngx_http_plum_forget_variables(ngx_http_request_t *r);
-static ngx_int_t ngx_http_plum_replace_headers(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx);
-static ngx_int_t ngx_http_plum_key_header(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx);
 
 
 static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
 
 
-/*
- * gone before the upstream sees the request: they spoke of the old body, or,
- * "upgrade", would let bytes follow that nobody has judged
- */
-
-static const plum_str_t  ngx_http_plum_stale_headers[] = {
-    PLUM_STR("transfer-encoding"),
-    PLUM_STR("upgrade"),
-    PLUM_STR("digest"),
-    PLUM_STR("content-md5"),
-    PLUM_STR("content-digest"),
-    PLUM_STR("repr-digest")
-};
-
-
-/* may have been looked at, and cached, while the body was the raw one */
-
-static ngx_str_t  ngx_http_plum_stale_variables[NGX_HTTP_PLUM_STALE] = {
-    ngx_string("content_length"),
-    ngx_string("request_body"),
-    ngx_string("request_body_file")
-};
-
-
 ngx_int_t
 ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_buf_t  *header_in;
+    ngx_int_t   rc;
 
     if (ctx->read) {
         return ngx_http_plum_collect_body(r, ctx);
@@ -66,11 +39,20 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     /* the raw body is never written to a file, whatever the location says */
 
-    r->request_body_in_single_buf = 1;
     r->request_body_in_file_only = 0;
     r->request_body_in_persistent_file = 0;
 
+    header_in = r->header_in;
+
+    if (ngx_http_plum_body_room(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     rc = ngx_http_read_client_request_body(r, ngx_http_plum_body_handler);
+
+    /* what is still to be read goes to the request body's own buffer */
+
+    r->header_in = header_in;
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
 
@@ -86,6 +68,47 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_http_finalize_request(r, NGX_DONE);
 
     return ctx->read ? ngx_http_plum_collect_body(r, ctx) : NGX_AGAIN;
+}
+
+
+/*
+ * NGINX leaves what came along with the header where it is, and reads the
+ * rest to another buffer, which would have to be joined; unless the buffer of
+ * the header has room for the whole body.  So the reader is shown one that
+ * has; the caller puts the other one back as soon as the reader returns.
+ */
+
+static ngx_int_t
+ngx_http_plum_body_room(ngx_http_request_t *r)
+{
+    off_t       size, preread;
+    ngx_buf_t  *b, *header;
+
+    header = r->header_in;
+    preread = header->last - header->pos;
+    size = r->headers_in.content_length_n;
+
+    if (r->http_version > NGX_HTTP_VERSION_11
+        || r->request_body
+        || r->discard_body
+        || preread == 0
+        || size <= header->end - header->pos)
+    {
+        return NGX_OK;
+    }
+
+    b = ngx_create_temp_buf(r->pool, (size_t) size);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->last, header->pos, (size_t) preread);
+
+    header->pos = header->last;
+
+    r->header_in = b;
+
+    return NGX_OK;
 }
 
 
@@ -368,155 +391,9 @@ ngx_http_plum_gather_room(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-ngx_int_t
-ngx_http_plum_body_init(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
+void
+ngx_http_plum_body_init(void)
 {
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_HTTP_PLUM_STALE; i++) {
-        pmcf->stale[i] = ngx_http_get_variable_index(cf,
-                                          &ngx_http_plum_stale_variables[i]);
-        if (pmcf->stale[i] == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-    }
-
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_plum_request_body_filter;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_plum_replace_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
-{
-    u_char                   *p;
-    ngx_buf_t                *b;
-    ngx_chain_t              *cl;
-    ngx_http_request_body_t  *rb;
-
-    rb = r->request_body;
-
-    b = ngx_calloc_buf(r->pool);
-    cl = ngx_alloc_chain_link(r->pool);
-    p = ngx_pnalloc(r->pool, NGX_OFF_T_LEN);
-
-    if (rb == NULL || b == NULL || cl == NULL || p == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* upstream rewinds to start on each attempt: nothing may be before it */
-
-    b->start = ctx->clean.data;
-    b->pos = ctx->clean.data;
-    b->last = ctx->clean.data + ctx->clean.len;
-    b->end = b->last;
-    b->temporary = 1;
-    b->last_buf = 1;
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    if (rb->temp_file) {
-        ngx_pool_run_cleanup_file(r->pool, rb->temp_file->file.fd);
-        rb->temp_file = NULL;
-    }
-
-    rb->bufs = cl;
-    rb->buf = NULL;
-
-    r->headers_in.content_length_n = (off_t) ctx->clean.len;
-    r->headers_in.chunked = 0;
-
-    if (r->headers_in.content_length) {
-        r->headers_in.content_length->value.data = p;
-        r->headers_in.content_length->value.len =
-                                   ngx_sprintf(p, "%uz", ctx->clean.len) - p;
-    }
-
-    ngx_http_plum_forget_variables(r);
-
-    return ngx_http_plum_replace_headers(r, ctx);
-}
-
-
-static void
-ngx_http_plum_forget_variables(ngx_http_request_t *r)
-{
-    ngx_uint_t                  i;
-    ngx_http_variable_value_t  *v;
-    ngx_http_plum_main_conf_t  *pmcf;
-
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_plum_module);
-
-    for (i = 0; i < NGX_HTTP_PLUM_STALE; i++) {
-        v = &r->variables[pmcf->stale[i]];
-        v->valid = 0;
-        v->not_found = 0;
-    }
-}
-
-
-static ngx_int_t
-ngx_http_plum_replace_headers(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
-{
-    ngx_uint_t                    i;
-    ngx_http_plum_signature_t   **signature;
-
-    signature = ctx->plcf->signatures->elts;
-
-    for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
-
-        if (signature[i]->scheme.header.len
-            && ngx_http_plum_remove_header(r, &signature[i]->scheme.header)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    for (i = 0;
-         i < sizeof(ngx_http_plum_stale_headers) / sizeof(plum_str_t);
-         i++)
-    {
-        if (ngx_http_plum_remove_header(r, &ngx_http_plum_stale_headers[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return ctx->key.len ? ngx_http_plum_key_header(r, ctx) : NGX_OK;
-}
-
-
-/*
- * A consumer that meets a copy all the same, after an outcome in doubt, can
- * tell by the key; what a sender calls so is not it.
- */
-
-static ngx_int_t
-ngx_http_plum_key_header(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
-{
-    ngx_table_elt_t   *h;
-    const plum_str_t   name = PLUM_STR("idempotency-key");
-
-    if (ngx_http_plum_remove_header(r, &name) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    h = ngx_list_push(&r->headers_in.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    ngx_str_set(&h->key, "Idempotency-Key");
-    h->lowcase_key = (u_char *) name.data;
-    h->hash = ngx_hash_key(h->lowcase_key, name.len);
-    h->value = ctx->key;
-
-    return NGX_OK;
 }

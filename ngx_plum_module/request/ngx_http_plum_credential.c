@@ -26,13 +26,14 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     size_t                        matched;
     ngx_uint_t                    i, n;
+    plum_credential_t             cred;
     plum_credential_rc_t          rc;
     ngx_http_plum_signature_t   **signature, *s;
 
     signature = ctx->plcf->signatures->elts;
     n = ctx->plcf->signatures->nelts;
 
-    ctx->credentials = ngx_palloc(r->pool, n * sizeof(plum_credential_t));
+    ctx->credentials = ngx_palloc(r->pool, n * sizeof(plum_credential_t *));
     if (ctx->credentials == NULL) {
         return NGX_ERROR;
     }
@@ -46,14 +47,13 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         }
 
         rc = plum_signature_parse(&s->scheme, ngx_http_plum_find_header, r,
-                                  ngx_time(), &ctx->credentials[i]);
+                                  ngx_time(), &cred);
 
         if (rc == PLUM_CREDENTIAL_OK
             && s->scheme.kind == PLUM_SCHEME_API_KEY)
         {
-            rc = plum_signature_verify(&s->scheme, &ctx->credentials[i],
-                                       s->keys, s->nkeys, NULL, NULL,
-                                       &matched);
+            rc = plum_signature_verify(&s->scheme, &cred, s->keys, s->nkeys,
+                                       NULL, NULL, &matched);
 
             if (rc == PLUM_CREDENTIAL_OK && ctx->secret == NULL) {
                 ctx->secret = s->secrets[matched];
@@ -68,6 +68,15 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
             ctx->reason = ngx_http_plum_credential_reasons[rc];
             return NGX_DECLINED;
         }
+
+        /* most of it is room for candidates that are not there */
+
+        ctx->credentials[i] = ngx_palloc(r->pool, plum_credential_size(&cred));
+        if (ctx->credentials[i] == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(ctx->credentials[i], &cred, plum_credential_size(&cred));
     }
 
     return NGX_OK;

@@ -67,10 +67,13 @@ ngx_http_plum_head_json(ngx_http_request_t *r)
 
     len = p - type.data;
 
+    /* as nearly everybody spells it, or else in some other case */
+
     if (len == sizeof("application/json") - 1
-        && ngx_strncasecmp((u_char *) type.data,
-                           (u_char *) "application/json", len)
-           == 0)
+        && (ngx_memcmp(type.data, "application/json", len) == 0
+            || ngx_strncasecmp((u_char *) type.data,
+                               (u_char *) "application/json", len)
+               == 0))
     {
         return 1;
     }

@@ -11,8 +11,38 @@ static ngx_int_t ngx_http_plum_unlink_header(ngx_http_request_t *r,
     ngx_list_part_t *prev, ngx_list_part_t *part, ngx_uint_t i);
 static void ngx_http_plum_forget_header(ngx_http_request_t *r,
     ngx_table_elt_t *h);
-static ngx_uint_t ngx_http_plum_is_header(ngx_table_elt_t *h,
-    const plum_str_t *name);
+static ngx_uint_t ngx_http_plum_is_one_of(ngx_table_elt_t *h,
+    const ngx_http_plum_names_t *names);
+
+
+/* from the end, as names like "x-..." and "content-..." start alike */
+
+static ngx_inline ngx_uint_t
+ngx_http_plum_is_header(ngx_table_elt_t *h, const plum_str_t *name)
+{
+    u_char  ch, differs;
+    size_t  i;
+
+    if (h->key.len != name->len) {
+        return 0;
+    }
+
+    for (i = name->len; i; i--) {
+        differs = h->key.data[i - 1] ^ name->data[i - 1];
+
+        if (differs == 0) {
+            continue;
+        }
+
+        ch = name->data[i - 1] | 0x20;
+
+        if (differs != 0x20 || ch < 'a' || ch > 'z') {
+            return 0;
+        }
+    }
+
+    return 1;
+}
 
 
 size_t
@@ -45,12 +75,14 @@ ngx_http_plum_find_header(void *data, const plum_str_t *name,
 
 
 /*
- * Takes every header of that name out of the list: upstream modules walk it
- * without a look at the hash, so a zero there would hide nothing.
+ * Takes every header of these names (plum_str_t) out of the list: upstream
+ * modules walk it without a look at the hash, so a zero there would hide
+ * nothing.
  */
 
 ngx_int_t
-ngx_http_plum_remove_header(ngx_http_request_t *r, const plum_str_t *name)
+ngx_http_plum_remove_headers(ngx_http_request_t *r,
+    const ngx_http_plum_names_t *names)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part, *prev;
@@ -65,7 +97,7 @@ again:
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (!ngx_http_plum_is_header(&h[i], name)) {
+            if (!ngx_http_plum_is_one_of(&h[i], names)) {
                 continue;
             }
 
@@ -82,6 +114,28 @@ again:
     }
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_plum_is_one_of(ngx_table_elt_t *h, const ngx_http_plum_names_t *names)
+{
+    ngx_uint_t         i;
+    const plum_str_t  *name;
+
+    if (!(names->lengths >> h->key.len % 64 & 1)) {
+        return 0;
+    }
+
+    name = names->names.elts;
+
+    for (i = 0; i < names->names.nelts; i++) {
+        if (ngx_http_plum_is_header(h, &name[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -185,15 +239,6 @@ ngx_http_plum_forget_header(ngx_http_request_t *r, ngx_table_elt_t *h)
     if (*field == h) {
         *field = NULL;
     }
-}
-
-
-static ngx_uint_t
-ngx_http_plum_is_header(ngx_table_elt_t *h, const plum_str_t *name)
-{
-    return h->key.len == name->len
-           && ngx_strncasecmp(h->key.data, (u_char *) name->data, name->len)
-              == 0;
 }
 
 

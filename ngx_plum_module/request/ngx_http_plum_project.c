@@ -8,6 +8,9 @@
 #include <plum_time.h>
 
 
+static u_char *ngx_http_plum_project_room(size_t len, ngx_log_t *log);
+static ngx_int_t ngx_http_plum_project_clean(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, u_char *data, size_t len);
 static ngx_int_t ngx_http_plum_project_credentials(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_project_token(ngx_http_request_t *r,
@@ -23,6 +26,7 @@ static ngx_uint_t ngx_http_plum_only_tokens(
 ngx_int_t
 ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
+    u_char                          *room;
     ngx_int_t                        rc;
     plum_projection_t                result;
     plum_project_rc_t                prc;
@@ -35,16 +39,14 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ctx->probes = ngx_pcalloc(r->pool, (plum_plan_slots(plcf->plan) + 1)
                                        * sizeof(plum_value_t));
 
-    /* one byte more: an empty body is refused by the projector, not here */
+    room = ngx_http_plum_project_room(ctx->raw.len, r->connection->log);
 
-    ctx->clean.data = ngx_pnalloc(r->pool, ctx->raw.len + 1);
-
-    if (ctx->probes == NULL || ctx->clean.data == NULL) {
+    if (ctx->probes == NULL || room == NULL) {
         return NGX_ERROR;
     }
 
     prc = plum_project(plcf->plan, plcf->scratch, ctx->raw.data, ctx->raw.len,
-                       ctx->clean.data, ctx->probes, &result);
+                       room, ctx->probes, &result);
 
     if (prc == PLUM_PROJECT_NOMEM) {
         return NGX_ERROR;
@@ -69,7 +71,10 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return rc;
     }
 
-    ctx->clean.len = result.length;
+    if (ngx_http_plum_project_clean(r, ctx, room, result.length) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ctx->dropped = result.dropped;
 
     if (!result.listed) {
@@ -82,6 +87,66 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         ctx->reason = PLUM_REASON_EVENT_UNLISTED;
         return NGX_DECLINED;
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Where a body is projected, one after another: memory that the worker keeps,
+ * as large as its largest body.  A fresh piece for each body would be one
+ * that the kernel has to clear.
+ */
+
+static u_char *
+ngx_http_plum_project_room(size_t len, ngx_log_t *log)
+{
+    static u_char  *room;
+    static size_t   size;
+
+    if (len < size) {
+        return room;
+    }
+
+    if (room) {
+        ngx_free(room);
+    }
+
+    /* one byte more: an empty body is refused by the projector, not here */
+
+    size = ngx_align(len + 1, ngx_pagesize);
+
+    room = ngx_alloc(size, log);
+    if (room == NULL) {
+        size = 0;
+    }
+
+    return room;
+}
+
+
+/*
+ * The part that stays is copied, without the room that the rest would take;
+ * a body that stays as it is needs no copy.
+ */
+
+static ngx_int_t
+ngx_http_plum_project_clean(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    u_char *data, size_t len)
+{
+    ctx->clean.len = len;
+
+    if (len == ctx->raw.len && ngx_memcmp(data, ctx->raw.data, len) == 0) {
+        ctx->clean.data = ctx->raw.data;
+        return NGX_OK;
+    }
+
+    ctx->clean.data = ngx_pnalloc(r->pool, len);
+    if (ctx->clean.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(ctx->clean.data, data, len);
 
     return NGX_OK;
 }

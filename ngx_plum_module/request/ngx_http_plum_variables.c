@@ -223,6 +223,10 @@ ngx_http_plum_capture_value(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     for (i = 0; i < value->len; i++) {
 
+        if (value->data[i] > CR) {
+            continue;
+        }
+
         if (value->data[i] == CR || value->data[i] == LF
             || value->data[i] == '\0')
         {

@@ -33,7 +33,7 @@ ngx_http_plum_verify(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
             continue;
         }
 
-        rc = plum_signature_verify(&s->scheme, &ctx->credentials[i], s->keys,
+        rc = plum_signature_verify(&s->scheme, ctx->credentials[i], s->keys,
                                    s->nkeys, &uri, &body, &matched);
 
         if (rc == PLUM_CREDENTIAL_NOMEM) {

@@ -68,8 +68,8 @@ static void ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster);
 static void ngx_plum_redis_cluster_arm(ngx_plum_redis_cluster_t *cluster,
     ngx_msec_t pause);
 static void ngx_plum_redis_cluster_refresh(ngx_event_t *ev);
-static int ngx_plum_redis_slots_encode(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, char **out, size_t *len);
+static ngx_int_t ngx_plum_redis_slots_encode(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op);
 static ngx_int_t ngx_plum_redis_slots_reply(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, const redisReply *reply);
 static void ngx_plum_redis_slots_failed(ngx_plum_redis_conn_t *conn,
@@ -457,13 +457,19 @@ ngx_plum_redis_cluster_refresh(ngx_event_t *ev)
 }
 
 
-static int
+static ngx_int_t
 ngx_plum_redis_slots_encode(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, char **out, size_t *len)
+    ngx_plum_redis_op_t *op)
 {
+    char       *command;
+    size_t      len;
     plum_str_t  word[2] = { PLUM_STR("CLUSTER"), PLUM_STR("SLOTS") };
 
-    return plum_redis_words(word, 2, out, len);
+    if (plum_redis_words(word, 2, &command, &len) != PLUM_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_plum_redis_conn_append(conn, command, len);
 }
 
 

@@ -155,11 +155,7 @@ ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
         ngx_plum_redis_conn_wake(conn);
     }
 
-    conn->pending++;
-
-    if (!conn->deadline.timer_set) {
-        ngx_add_timer(&conn->deadline, conn->redis->timeout);
-    }
+    ngx_plum_redis_conn_given(conn);
 
     return NGX_OK;
 }
@@ -323,7 +319,20 @@ ngx_plum_redis_conn_deadline_handler(ngx_event_t *ev)
 }
 
 
-/* the operation leaves its queue */
+void
+ngx_plum_redis_conn_given(ngx_plum_redis_conn_t *conn)
+{
+    conn->pending++;
+
+    /* where it is set already it is early, and set again for the oldest one */
+
+    conn->deadline.cancelable = 0;
+
+    if (!conn->deadline.timer_set) {
+        ngx_add_timer(&conn->deadline, conn->redis->timeout);
+    }
+}
+
 
 void
 ngx_plum_redis_conn_taken(ngx_plum_redis_conn_t *conn,
@@ -333,9 +342,9 @@ ngx_plum_redis_conn_taken(ngx_plum_redis_conn_t *conn,
 
     conn->pending--;
 
-    if (conn->pending == 0 && conn->deadline.timer_set) {
-        ngx_del_timer(&conn->deadline);
-    }
+    /* the next operation is near: only an exiting worker does without it */
+
+    conn->deadline.cancelable = (conn->pending == 0);
 }
 
 

@@ -14,14 +14,15 @@
 #define NGX_PLUM_REDIS_REPLY_MAX (NGX_PLUM_REDIS_ANSWER_MAX + 65536)
 
 
+static ngx_int_t ngx_plum_redis_conn_input(ngx_plum_redis_conn_t *conn,
+    u_char *p, u_char *last);
 static ngx_int_t ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_conn_reply(ngx_plum_redis_conn_t *conn,
+    redisReply *reply);
 static ngx_int_t ngx_plum_redis_conn_connected(ngx_connection_t *c,
     ngx_err_t *err);
 static ngx_uint_t ngx_plum_redis_conn_array(ngx_plum_redis_conn_t *conn);
-static ngx_int_t ngx_plum_redis_conn_reserve(ngx_plum_redis_conn_t *conn,
-    size_t len);
-static void ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn,
-    char *data, size_t len);
+static ngx_int_t ngx_plum_redis_conn_watch(ngx_plum_redis_conn_t *conn);
 
 
 void
@@ -56,12 +57,7 @@ ngx_plum_redis_conn_read(ngx_event_t *rev)
             return;
         }
 
-        if (redisReaderFeed(conn->reader, (char *) buf, n) != REDIS_OK) {
-            ngx_plum_redis_conn_lost(conn, 0, "no memory");
-            return;
-        }
-
-        if (ngx_plum_redis_conn_replies(conn) != NGX_OK) {
+        if (ngx_plum_redis_conn_input(conn, buf, buf + n) != NGX_OK) {
             return;
         }
     }
@@ -77,16 +73,54 @@ ngx_plum_redis_conn_read(ngx_event_t *rev)
 }
 
 
+/* bytes that have been read; NGX_ERROR: the connection is gone */
+
+static ngx_int_t
+ngx_plum_redis_conn_input(ngx_plum_redis_conn_t *conn, u_char *p, u_char *last)
+{
+    size_t      len;
+    redisReply  reply;
+
+    if (conn->reader->pos == conn->reader->len) {
+
+        for ( ;; ) {
+            len = plum_redis_integer((char *) p, last - p, &reply);
+
+            if (len == 0) {
+                break;
+            }
+
+            if (ngx_plum_redis_conn_reply(conn, &reply) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            p += len;
+        }
+
+        if (p == last) {
+            return NGX_OK;
+        }
+    }
+
+    if (redisReaderFeed(conn->reader, (char *) p, last - p) != REDIS_OK) {
+        ngx_plum_redis_conn_lost(conn, 0, "no memory");
+        return NGX_ERROR;
+    }
+
+    return ngx_plum_redis_conn_replies(conn);
+}
+
+
 static ngx_int_t
 ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn)
 {
     ngx_int_t    rc;
-    ngx_uint_t   ready;
     const char  *text;
     redisReply  *reply;
 
     for ( ;; ) {
-        if (plum_redis_next(conn->reader, ngx_plum_redis_conn_array(conn),
+        if (plum_redis_next(conn->reader, &conn->walk,
+                            ngx_plum_redis_conn_array(conn),
                             NGX_PLUM_REDIS_REPLY_MAX, &reply, &text)
             != PLUM_OK)
         {
@@ -98,31 +132,39 @@ ngx_plum_redis_conn_replies(ngx_plum_redis_conn_t *conn)
             return NGX_OK;
         }
 
-        if (conn->step->reply == NULL) {
-            freeReplyObject(reply);
-            ngx_plum_redis_conn_lost(conn, 0, "a reply nobody asked for");
-            return NGX_ERROR;
-        }
-
-        ready = ngx_plum_redis_at(conn, READY);
-
-        rc = conn->step->reply(conn, reply);
+        rc = ngx_plum_redis_conn_reply(conn, reply);
 
         freeReplyObject(reply);
 
         if (rc != NGX_OK) {
             return NGX_ERROR;
         }
-
-        if (!ready) {
-            conn->step++;
-            ngx_plum_redis_conn_advance(conn);
-        }
-
-        if (conn->connection == NULL) {
-            return NGX_ERROR;
-        }
     }
+}
+
+
+static ngx_int_t
+ngx_plum_redis_conn_reply(ngx_plum_redis_conn_t *conn, redisReply *reply)
+{
+    ngx_uint_t  ready;
+
+    if (conn->step->reply == NULL) {
+        ngx_plum_redis_conn_lost(conn, 0, "a reply nobody asked for");
+        return NGX_ERROR;
+    }
+
+    ready = ngx_plum_redis_at(conn, READY);
+
+    if (conn->step->reply(conn, reply) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!ready) {
+        conn->step++;
+        ngx_plum_redis_conn_advance(conn);
+    }
+
+    return conn->connection ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -265,16 +307,37 @@ ngx_plum_redis_conn_flush(ngx_plum_redis_conn_t *conn)
         }
     }
 
-    if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
+    if (ngx_plum_redis_conn_watch(conn) != NGX_OK) {
         ngx_plum_redis_conn_lost(conn, 0, "events failed");
     }
 }
 
 
-/* room for len more bytes */
+/*
+ * Whether more can be written matters only where something is left.  Linux
+ * tells it of a unix socket each time that the peer takes something.
+ */
 
 static ngx_int_t
-ngx_plum_redis_conn_reserve(ngx_plum_redis_conn_t *conn, size_t len)
+ngx_plum_redis_conn_watch(ngx_plum_redis_conn_t *conn)
+{
+    ngx_event_t  *wev;
+
+    wev = conn->connection->write;
+
+    if ((ngx_event_flags & NGX_USE_CLEAR_EVENT) && wev->active && wev->ready) {
+
+        /* the flag is of the read event, which stays */
+
+        return ngx_del_event(wev, NGX_WRITE_EVENT, NGX_CLEAR_EVENT);
+    }
+
+    return ngx_handle_write_event(wev, 0);
+}
+
+
+u_char *
+ngx_plum_redis_conn_room(ngx_plum_redis_conn_t *conn, size_t len)
 {
     size_t   used, size;
     u_char  *out;
@@ -282,11 +345,11 @@ ngx_plum_redis_conn_reserve(ngx_plum_redis_conn_t *conn, size_t len)
     used = conn->out_len - conn->out_pos;
 
     if (len > NGX_PLUM_REDIS_OUT_MAX - ngx_min(used, NGX_PLUM_REDIS_OUT_MAX)) {
-        return NGX_DECLINED;
+        return NULL;
     }
 
     if (conn->out_size - conn->out_len >= len) {
-        return NGX_OK;
+        return conn->out + conn->out_len;
     }
 
     if (conn->out_size >= used + len) {
@@ -298,7 +361,7 @@ ngx_plum_redis_conn_reserve(ngx_plum_redis_conn_t *conn, size_t len)
 
         out = ngx_alloc(size, &conn->log);
         if (out == NULL) {
-            return NGX_ERROR;
+            return NULL;
         }
 
         if (conn->out) {
@@ -313,16 +376,13 @@ ngx_plum_redis_conn_reserve(ngx_plum_redis_conn_t *conn, size_t len)
     conn->out_pos = 0;
     conn->out_len = used;
 
-    return NGX_OK;
+    return conn->out + used;
 }
 
 
-static void
-ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn, char *data,
-    size_t len)
+void
+ngx_plum_redis_conn_wrote(ngx_plum_redis_conn_t *conn, size_t len)
 {
-    ngx_memcpy(conn->out + conn->out_len, data, len);
-
     conn->out_len += len;
     conn->written += len;
 
@@ -331,27 +391,34 @@ ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn, char *data,
 
 
 ngx_int_t
-ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn, plum_str_t *word,
-    size_t n)
+ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn, char *command,
+    size_t len)
 {
-    char       *command;
-    size_t      len;
-    ngx_int_t   rc;
+    u_char  *out;
 
-    if (plum_redis_words(word, n, &command, &len) != PLUM_OK) {
-        ngx_plum_redis_conn_lost(conn, 0, "no memory");
-        return NGX_ERROR;
-    }
+    out = ngx_plum_redis_conn_room(conn, len);
 
-    rc = ngx_plum_redis_conn_reserve(conn, len);
-
-    if (rc == NGX_OK) {
-        ngx_plum_redis_conn_append(conn, command, len);
+    if (out) {
+        ngx_memcpy(out, command, len);
+        ngx_plum_redis_conn_wrote(conn, len);
     }
 
     plum_redis_free(command, len);
 
-    if (rc != NGX_OK) {
+    return out ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn, plum_str_t *word,
+    size_t n)
+{
+    char    *command;
+    size_t   len;
+
+    if (plum_redis_words(word, n, &command, &len) != PLUM_OK
+        || ngx_plum_redis_conn_append(conn, command, len) != NGX_OK)
+    {
         ngx_plum_redis_conn_lost(conn, 0, "no memory");
         return NGX_ERROR;
     }
@@ -363,34 +430,41 @@ ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn, plum_str_t *word,
 ngx_int_t
 ngx_plum_redis_conn_put(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op)
 {
-    char        *command;
-    size_t       len;
-    ngx_int_t    rc;
-    static char  asking[] = "*1\r\n$6\r\nASKING\r\n";
+    size_t             added;
+    u_char            *out;
+    uint64_t           written;
+    static const char  asking[] = "*1\r\n$6\r\nASKING\r\n";
 
-    if (op->type->encode(conn, op, &command, &len) != PLUM_OK) {
+    written = conn->written;
+
+    if (op->asking) {
+        out = ngx_plum_redis_conn_room(conn, sizeof(asking) - 1);
+        if (out == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(out, asking, sizeof(asking) - 1);
+        ngx_plum_redis_conn_wrote(conn, sizeof(asking) - 1);
+    }
+
+    if (op->type->encode(conn, op) != NGX_OK) {
+
+        /* an ASKING would be taken for that of another command */
+
+        added = (size_t) (conn->written - written);
+
+        conn->out_len -= added;
+        conn->written = written;
+
         return NGX_ERROR;
     }
 
-    rc = ngx_plum_redis_conn_reserve(conn, len + sizeof(asking) - 1);
+    op->end = conn->written;
+    op->deadline = ngx_current_msec + conn->redis->timeout;
 
-    if (rc == NGX_OK) {
+    ngx_queue_insert_tail(&conn->sent, &op->queue);
 
-        if (op->asking) {
-            ngx_plum_redis_conn_append(conn, asking, sizeof(asking) - 1);
-        }
+    conn->replicas = ngx_max(conn->replicas, op->replicas);
 
-        ngx_plum_redis_conn_append(conn, command, len);
-
-        op->end = conn->written;
-        op->deadline = ngx_current_msec + conn->redis->timeout;
-
-        ngx_queue_insert_tail(&conn->sent, &op->queue);
-
-        conn->replicas = ngx_max(conn->replicas, op->replicas);
-    }
-
-    plum_redis_free(command, len);
-
-    return rc;
+    return NGX_OK;
 }

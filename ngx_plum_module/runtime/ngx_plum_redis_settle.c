@@ -15,7 +15,7 @@
  * redis->settlements for the settle timer or the next connection, until the
  * reply comes or the lease has lapsed.
  *
- * The settle timer runs as long as there is any settlement, and is not
+ * The settle timer runs as long as there is any settlement, and then is not
  * cancelable, so that an exiting worker stays for them.
  */
 
@@ -44,6 +44,7 @@ ngx_plum_redis_settle(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op)
     op->until = ngx_current_msec + (ngx_msec_t) op->command.lease;
 
     redis->unsettled++;
+    redis->settle.cancelable = 0;
 
     if (ngx_plum_redis_submit(redis, op) != NGX_OK) {
         ngx_queue_insert_tail(&redis->settlements, &op->queue);
@@ -106,9 +107,7 @@ ngx_plum_redis_settle_end(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op)
 
     redis->unsettled--;
 
-    if (redis->unsettled == 0 && redis->settle.timer_set) {
-        ngx_del_timer(&redis->settle);
-    }
+    redis->settle.cancelable = (redis->unsettled == 0);
 }
 
 

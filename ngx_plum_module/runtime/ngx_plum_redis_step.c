@@ -79,6 +79,8 @@ ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn)
     conn->tried = 0;
     conn->scripts = 0;
 
+    ngx_memzero(&conn->walk, sizeof(plum_redis_walk_t));
+
     conn->reader = redisReaderCreate();
     if (conn->reader == NULL) {
         ngx_plum_redis_conn_lost(conn, 0, "no memory");
@@ -106,6 +108,8 @@ ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn)
 
     c->data = conn;
     c->log = log;
+    /* its end is reported once; each recv() that says so would be a line */
+    c->log_error = NGX_ERROR_INFO;
     c->read->handler = ngx_plum_redis_conn_read;
     c->write->handler = ngx_plum_redis_conn_write;
 
@@ -424,14 +428,12 @@ ngx_plum_redis_again(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op)
     ngx_queue_t  ops;
 
     conn->scripts = 0;
-    conn->pending++;
+
+    ngx_plum_redis_conn_given(conn);
 
     if (ngx_plum_redis_conn_put(conn, op) != NGX_OK) {
         ngx_queue_init(&ops);
         ngx_queue_insert_head(&ops, &op->queue);
         ngx_plum_redis_conn_fail(conn, &ops, 0);
-
-    } else if (!conn->deadline.timer_set) {
-        ngx_add_timer(&conn->deadline, conn->redis->timeout);
     }
 }

@@ -18,8 +18,8 @@
 #define NGX_PLUM_REDIS_WAIT_SHARE  4
 
 
-static int ngx_plum_redis_wait_encode(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, char **out, size_t *len);
+static ngx_int_t ngx_plum_redis_wait_encode(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op);
 static ngx_int_t ngx_plum_redis_wait_reply(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, const redisReply *reply);
 static void ngx_plum_redis_wait_failed(ngx_plum_redis_conn_t *conn,
@@ -43,11 +43,7 @@ ngx_plum_redis_conn_hold(ngx_plum_redis_conn_t *conn,
 {
     ngx_queue_insert_tail(&conn->held, &op->queue);
 
-    conn->pending++;
-
-    if (!conn->deadline.timer_set) {
-        ngx_add_timer(&conn->deadline, conn->redis->timeout);
-    }
+    ngx_plum_redis_conn_given(conn);
 }
 
 
@@ -72,15 +68,18 @@ ngx_plum_redis_conn_ask(ngx_plum_redis_conn_t *conn)
         return;
     }
 
-    conn->pending++;
+    ngx_plum_redis_conn_given(conn);
+
     conn->replicas = 0;
 }
 
 
-static int
+static ngx_int_t
 ngx_plum_redis_wait_encode(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, char **out, size_t *len)
+    ngx_plum_redis_op_t *op)
 {
+    char       *command;
+    size_t      len;
     u_char      replicas[NGX_INT_T_LEN], msec[NGX_INT_T_LEN];
     plum_str_t  word[3] = { PLUM_STR("WAIT") };
     ngx_msec_t  timeout;
@@ -92,7 +91,11 @@ ngx_plum_redis_wait_encode(ngx_plum_redis_conn_t *conn,
     word[2].data = msec;
     word[2].len = ngx_sprintf(msec, "%M", timeout) - msec;
 
-    return plum_redis_words(word, 3, out, len);
+    if (plum_redis_words(word, 3, &command, &len) != PLUM_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_plum_redis_conn_append(conn, command, len);
 }
 
 

@@ -7,7 +7,7 @@
 
 #define NGX_PLUM_MEMORY_PAGES    8
 
-/* lapsed records of each state that a claim removes: more than it adds */
+/* lapsed records of each queue that a claim removes: more than it adds */
 #define NGX_PLUM_MEMORY_EXPIRE   2
 
 
@@ -47,12 +47,10 @@ ngx_plum_store_memory_claim(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
     u_char                *p;
     size_t                 len, room;
     ngx_str_t             *answer;
-    ngx_shmtx_t           *mutex;
     ngx_plum_memory_t     *memory;
     ngx_plum_memory_op_t   op;
 
     memory = store->data;
-    mutex = &memory->shpool->mutex;
 
     claim->op = NULL;
     claim->left = 0;
@@ -63,7 +61,7 @@ ngx_plum_store_memory_claim(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
     ngx_plum_memory_begin(&op, memory, &claim->key);
 
     for ( ;; ) {
-        ngx_shmtx_lock(mutex);
+        ngx_plum_memory_lock(&op);
 
         claim->outcome = ngx_plum_store_memory_claim_locked(&op, claim,
                                                             &answer);
@@ -73,7 +71,7 @@ ngx_plum_store_memory_claim(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
             ngx_memcpy(p, answer->data, len);
         }
 
-        ngx_shmtx_unlock(mutex);
+        ngx_plum_memory_unlock(&op);
 
         if (len <= room) {
             break;
@@ -108,11 +106,17 @@ static ngx_plum_outcome_e
 ngx_plum_store_memory_claim_locked(ngx_plum_memory_op_t *op,
     ngx_plum_claim_t *claim, ngx_str_t **answer)
 {
+    ngx_plum_memory_queue_t   *queue;
     ngx_plum_memory_record_t  *record;
 
     *answer = NULL;
 
     ngx_plum_memory_expire(op, NGX_PLUM_MEMORY_EXPIRE);
+
+    queue = ngx_plum_memory_queue(op, NGX_PLUM_MEMORY_PENDING, claim->lease);
+    if (queue == NULL) {
+        return NGX_PLUM_OP_NOT_SENT;
+    }
 
     record = ngx_plum_memory_lookup(op);
 
@@ -137,14 +141,13 @@ ngx_plum_store_memory_claim_locked(ngx_plum_memory_op_t *op,
             }
         }
 
-        ngx_plum_memory_detach(op->memory, record);
+        ngx_plum_memory_detach(record);
         ngx_plum_memory_answer(op, record, NULL);
     }
 
     ngx_memcpy(record->token, claim->token, NGX_PLUM_TOKEN_LEN);
 
-    ngx_plum_memory_attach(op->memory, record, NGX_PLUM_MEMORY_PENDING,
-                           op->now + claim->lease);
+    ngx_plum_memory_attach(op, record, queue);
 
     return NGX_PLUM_OP_OK;
 }
@@ -155,23 +158,30 @@ ngx_plum_store_memory_renew(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
 {
     ngx_plum_memory_t         *memory;
     ngx_plum_memory_op_t       op;
+    ngx_plum_memory_queue_t   *queue;
     ngx_plum_memory_record_t  *record;
 
     memory = store->data;
 
     ngx_plum_memory_begin(&op, memory, &claim->key);
 
-    ngx_shmtx_lock(&memory->shpool->mutex);
+    ngx_plum_memory_lock(&op);
 
+    queue = ngx_plum_memory_queue(&op, NGX_PLUM_MEMORY_PENDING, claim->lease);
     record = ngx_plum_store_memory_held(&op, claim);
 
-    if (record) {
-        ngx_plum_memory_detach(memory, record);
-        ngx_plum_memory_attach(memory, record, NGX_PLUM_MEMORY_PENDING,
-                               op.now + claim->lease);
+    if (queue && record) {
+        ngx_plum_memory_detach(record);
+        ngx_plum_memory_attach(&op, record, queue);
     }
 
-    ngx_shmtx_unlock(&memory->shpool->mutex);
+    ngx_plum_memory_unlock(&op);
+
+    ngx_plum_memory_report(&op, claim->log);
+
+    if (queue == NULL) {
+        return NGX_ERROR;
+    }
 
     if (record == NULL) {
         ngx_plum_store_memory_lost(store, claim, "renewed");
@@ -193,12 +203,12 @@ ngx_plum_store_memory_commit(ngx_plum_store_t *store, ngx_plum_claim_t *claim,
 
     ngx_plum_memory_begin(&op, memory, &claim->key);
 
-    ngx_shmtx_lock(&memory->shpool->mutex);
+    ngx_plum_memory_lock(&op);
 
     outcome = ngx_plum_store_memory_commit_locked(&op, claim, retention,
                                                   answer);
 
-    ngx_shmtx_unlock(&memory->shpool->mutex);
+    ngx_plum_memory_unlock(&op);
 
     ngx_plum_memory_report(&op, claim->log);
 
@@ -218,7 +228,13 @@ static ngx_plum_outcome_e
 ngx_plum_store_memory_commit_locked(ngx_plum_memory_op_t *op,
     ngx_plum_claim_t *claim, ngx_msec_t retention, ngx_str_t *answer)
 {
+    ngx_plum_memory_queue_t   *queue;
     ngx_plum_memory_record_t  *record;
+
+    queue = ngx_plum_memory_queue(op, NGX_PLUM_MEMORY_DONE, retention);
+    if (queue == NULL) {
+        return NGX_PLUM_OP_NOT_SENT;
+    }
 
     record = ngx_plum_memory_lookup(op);
 
@@ -239,7 +255,7 @@ ngx_plum_store_memory_commit_locked(ngx_plum_memory_op_t *op,
             return NGX_PLUM_OP_LOST;
         }
 
-        ngx_plum_memory_detach(op->memory, record);
+        ngx_plum_memory_detach(record);
     }
 
     ngx_memcpy(record->token, claim->token, NGX_PLUM_TOKEN_LEN);
@@ -248,8 +264,7 @@ ngx_plum_store_memory_commit_locked(ngx_plum_memory_op_t *op,
 
     ngx_plum_memory_answer(op, record, answer);
 
-    ngx_plum_memory_attach(op->memory, record, NGX_PLUM_MEMORY_DONE,
-                           op->now + retention);
+    ngx_plum_memory_attach(op, record, queue);
 
     return NGX_PLUM_OP_OK;
 }
@@ -267,7 +282,7 @@ ngx_plum_store_memory_release(ngx_plum_store_t *store,
 
     ngx_plum_memory_begin(&op, memory, &claim->key);
 
-    ngx_shmtx_lock(&memory->shpool->mutex);
+    ngx_plum_memory_lock(&op);
 
     record = ngx_plum_store_memory_held(&op, claim);
 
@@ -275,7 +290,7 @@ ngx_plum_store_memory_release(ngx_plum_store_t *store,
         ngx_plum_memory_remove(memory, record);
     }
 
-    ngx_shmtx_unlock(&memory->shpool->mutex);
+    ngx_plum_memory_unlock(&op);
 
     if (record == NULL) {
         ngx_plum_store_memory_lost(store, claim, "released");

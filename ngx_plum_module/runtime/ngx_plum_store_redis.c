@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_plum_redis.h>
+#include <ngx_plum_redis_conn.h>
 
 
 /*
@@ -34,8 +34,8 @@ static ngx_int_t ngx_plum_store_redis_release(ngx_plum_store_t *store,
 
 static ngx_plum_redis_op_t *ngx_plum_redis_op_create(ngx_plum_redis_t *redis,
     ngx_plum_claim_t *claim, plum_redis_kind_t kind, ngx_str_t *answer);
-static int ngx_plum_redis_op_encode(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, char **out, size_t *len);
+static ngx_int_t ngx_plum_redis_op_encode(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_op_t *op);
 static ngx_int_t ngx_plum_redis_op_reply(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_op_t *op, const redisReply *reply);
 static ngx_int_t ngx_plum_redis_op_elsewhere(ngx_plum_redis_conn_t *conn,
@@ -262,11 +262,12 @@ ngx_plum_redis_op_free(ngx_plum_redis_op_t *op)
 }
 
 
-static int
-ngx_plum_redis_op_encode(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
-    char **out, size_t *len)
+static ngx_int_t
+ngx_plum_redis_op_encode(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op)
 {
-    int         eval;
+    char       *command;
+    size_t      len;
+    u_char     *out;
     ngx_uint_t  bit;
 
     /*
@@ -275,11 +276,28 @@ ngx_plum_redis_op_encode(ngx_plum_redis_conn_t *conn, ngx_plum_redis_op_t *op,
      */
 
     bit = (ngx_uint_t) 1 << op->command.kind;
-    eval = op->eval || !(conn->scripts & bit);
 
-    conn->scripts |= bit;
+    if (op->eval || !(conn->scripts & bit)) {
 
-    return plum_redis_command(&op->command, eval, out, len);
+        if (plum_redis_eval(&op->command, &command, &len) != PLUM_OK
+            || ngx_plum_redis_conn_append(conn, command, len) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        conn->scripts |= bit;
+
+        return NGX_OK;
+    }
+
+    out = ngx_plum_redis_conn_room(conn, plum_redis_room(&op->command));
+    if (out == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_plum_redis_conn_wrote(conn, plum_redis_evalsha(&op->command, out));
+
+    return NGX_OK;
 }
 
 
@@ -651,6 +669,11 @@ ngx_plum_store_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
 
     redis = ngx_pcalloc(cf->pool, sizeof(ngx_plum_redis_t));
     if (redis == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (plum_redis_prepare() != PLUM_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no memory");
         return NGX_CONF_ERROR;
     }
 

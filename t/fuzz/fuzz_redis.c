@@ -129,12 +129,13 @@ check_cluster(const redisReply *reply)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int           rc, array;
-    size_t        used, piece;
-    plum_str_t    text;
-    const char   *problem;
-    redisReply   *reply;
-    redisReader  *reader;
+    int                 rc, array;
+    size_t              used, piece, left, integer;
+    plum_str_t          text;
+    const char         *problem;
+    redisReply         *reply, own;
+    redisReader        *reader;
+    plum_redis_walk_t   walk = { 0 };
 
     text.data = data;
     text.len = size;
@@ -157,7 +158,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
               == REDIS_OK);
 
         do {
-            rc = plum_redis_next(reader, array, REPLY_MAX, &reply, &problem);
+            left = reader->len - reader->pos;
+            integer = plum_redis_integer(reader->buf + reader->pos, left, &own);
+
+            rc = plum_redis_next(reader, &walk, array, REPLY_MAX, &reply,
+                                 &problem);
+
+            check(integer == 0
+                  || (reply && reply->type == own.type
+                      && reply->integer == own.integer
+                      && reader->len - reader->pos == left - integer));
+
             check(rc == PLUM_OK || (reply == NULL && *problem != '\0'));
 
             /* nothing is half built, and what is not built is bounded */

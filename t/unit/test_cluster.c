@@ -20,15 +20,16 @@
 static redisReply *
 read_reply(const char *bytes)
 {
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
+    const char         *text;
+    redisReply         *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk = { 0 };
 
     reader = redisReaderCreate();
     assert_non_null(reader);
     assert_int_equal(redisReaderFeed(reader, bytes, strlen(bytes)), REDIS_OK);
 
-    if (plum_redis_next(reader, 1, 4096, &reply, &text) != PLUM_OK
+    if (plum_redis_next(reader, &walk, 1, 4096, &reply, &text) != PLUM_OK
         || reply == NULL || reader->pos != reader->len)
     {
         fail_msg("no reply: %s", bytes);

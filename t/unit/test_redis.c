@@ -7,6 +7,7 @@
 
 #include <plum_redis.h>
 
+#include <inttypes.h>
 #include <openssl/sha.h>
 
 
@@ -56,12 +57,37 @@ test_sha(void **state)
 }
 
 
+/* into out, which has room enough */
+
+static size_t
+encode(plum_redis_command_t *command, int eval, uint8_t *out, size_t size)
+{
+    char    *text;
+    size_t   len;
+
+    if (eval) {
+        assert_int_equal(plum_redis_eval(command, &text, &len), PLUM_OK);
+        assert_true(len <= size);
+        memcpy(out, text, len);
+        plum_redis_free(text, len);
+
+    } else {
+        assert_true(plum_redis_room(command) <= size);
+        len = plum_redis_evalsha(command, out);
+        assert_true(len <= plum_redis_room(command));
+    }
+
+    return len;
+}
+
+
 static void
 check_command(plum_redis_kind_t kind, int eval, const char *head,
     const char *tail)
 {
-    char                  *out, text[2048];
+    char                   text[2048];
     size_t                 len;
+    uint8_t                out[2048];
     uint8_t                answer[] = { 'x', 'o', 0, 'k' };
     const char            *script;
     plum_redis_command_t   command;
@@ -73,7 +99,7 @@ check_command(plum_redis_kind_t kind, int eval, const char *head,
                     "$10\r\nplum:a key\r\n$33\r\np%s\r\n", head,
                     strlen(script), script, &TOKEN_HEX[2]);
 
-    assert_int_equal(plum_redis_command(&command, eval, &out, &len), PLUM_OK);
+    len = encode(&command, eval, out, sizeof(out));
     assert_true(len > strlen(text));
     assert_memory_equal(out, text, strlen(text));
 
@@ -86,8 +112,16 @@ check_command(plum_redis_kind_t kind, int eval, const char *head,
         assert_int_equal(len - strlen(text), strlen(tail));
         assert_memory_equal(out + strlen(text), tail, strlen(tail));
     }
+}
 
-    plum_redis_free(out, len);
+
+static int
+setup(void **state)
+{
+    (void) state;
+
+    return plum_redis_prepare() == PLUM_OK && plum_redis_prepare() == PLUM_OK
+           ? 0 : -1;
 }
 
 
@@ -112,20 +146,125 @@ test_command(void **state)
 static void
 test_release(void **state)
 {
-    char                  *out;
     size_t                 len;
-    uint8_t                answer[1];
+    uint8_t                out[1024], answer[1];
     plum_redis_command_t   command;
 
     (void) state;
 
     make_command(&command, PLUM_REDIS_RELEASE, answer, 0);
 
-    assert_int_equal(plum_redis_command(&command, 0, &out, &len), PLUM_OK);
+    len = encode(&command, 0, out, sizeof(out));
     assert_memory_equal(out, "*5\r\n", 4);
     assert_memory_equal(out + len - 6, "0e0f\r\n", 6);
+}
 
-    plum_redis_free(out, len);
+
+/* xorshift64*: the same in each run */
+
+static uint64_t
+next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+
+    return *state * 0x2545f4914f6cdd1dULL;
+}
+
+
+/* the same by hiredis, word by word */
+
+static size_t
+by_hiredis(plum_redis_command_t *command, const plum_str_t *record, char **out)
+{
+    char        token[2 + 2 * PLUM_REDIS_TOKEN_LEN], ms[32];
+    size_t      i, n, len;
+    plum_str_t  word[PLUM_REDIS_ARGS_MAX];
+
+    token[0] = 'p';
+
+    for (i = 0; i < PLUM_REDIS_TOKEN_LEN; i++) {
+        (void) snprintf(token + 1 + 2 * i, 3, "%02x", command->token[i]);
+    }
+
+    (void) snprintf(ms, sizeof(ms), "%" PRIu64,
+                    command->kind == PLUM_REDIS_COMMIT ? command->retention
+                                                       : command->lease);
+    word[0] = unit_str("EVALSHA");
+    word[1] = unit_str(plum_redis_sha(command->kind));
+    word[2] = unit_str("1");
+    word[3] = command->key;
+    word[4] = unit_str(token);
+    n = 5;
+
+    if (command->kind == PLUM_REDIS_COMMIT) {
+        word[n++] = *record;
+    }
+
+    if (command->kind != PLUM_REDIS_RELEASE) {
+        word[n++] = unit_str(ms);
+    }
+
+    assert_int_equal(plum_redis_words(word, n, out, &len), PLUM_OK);
+
+    return len;
+}
+
+
+/* what is appended to the words of hiredis is what hiredis would append */
+
+static void
+test_random(void **state)
+{
+    char                  *text;
+    size_t                 i, len, shift;
+    uint64_t               r;
+    unsigned               round;
+    plum_str_t             record;
+    plum_redis_command_t   command;
+    static uint8_t         bytes[12000], out[30000];
+
+    (void) state;
+
+    r = 20261125;
+
+    for (i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t) next_random(&r);
+    }
+
+    for (round = 0; round < 20000; round++) {
+        command.kind = (plum_redis_kind_t) (round % PLUM_REDIS_KINDS);
+        command.key.data = bytes + next_random(&r) % 1000;
+        command.key.len = next_random(&r) % 1100;
+
+        /* lengths and numbers of any count of digits */
+
+        shift = next_random(&r) % 14;
+        record.data = bytes + 1;
+        record.len = 1 + (next_random(&r) % 10000 >> shift);
+        bytes[1] = 'x';
+        command.answer.data = record.data + 1;
+        command.answer.len = record.len - 1;
+
+        shift = next_random(&r) % 64;
+        command.lease = next_random(&r) >> shift;
+        command.retention = next_random(&r) >> shift;
+
+        for (i = 0; i < PLUM_REDIS_TOKEN_LEN; i++) {
+            command.token[i] = (uint8_t) next_random(&r);
+        }
+
+        len = encode(&command, 0, out, sizeof(out));
+
+        if (command.kind == PLUM_REDIS_COMMIT) {
+            assert_int_equal(bytes[1], 'd');
+        }
+
+        assert_int_equal(by_hiredis(&command, &record, &text), len);
+        assert_memory_equal(text, out, len);
+        plum_redis_free(text, len);
+    }
 }
 
 
@@ -160,6 +299,7 @@ test_judge(void **state)
     const char          *text;
     redisReply          *reply;
     redisReader         *reader;
+    plum_redis_walk_t    walk = { 0 };
     plum_redis_result_t  result;
     const struct {
         plum_redis_kind_t     kind;
@@ -247,7 +387,8 @@ test_judge(void **state)
         assert_int_equal(redisReaderFeed(reader, tests[i].reply,
                                          strlen(tests[i].reply)),
                          REDIS_OK);
-        assert_int_equal(plum_redis_next(reader, 0, 200, &reply, &text),
+        assert_int_equal(plum_redis_next(reader, &walk, 0, 200, &reply,
+                                         &text),
                          PLUM_OK);
         assert_non_null(reply);
 
@@ -271,13 +412,15 @@ test_answer(void **state)
     const char           *text;
     redisReply           *reply;
     redisReader          *reader;
+    plum_redis_walk_t     walk = { 0 };
     plum_redis_result_t   result;
 
     (void) state;
 
     reader = redisReaderCreate();
     assert_int_equal(redisReaderFeed(reader, "$4\r\nda\0b\r\n", 10), REDIS_OK);
-    assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text), PLUM_OK);
+    assert_int_equal(plum_redis_next(reader, &walk, 0, 100, &reply, &text),
+                     PLUM_OK);
 
     plum_redis_judge(PLUM_REDIS_CLAIM, 0, reply, &result);
     assert_int_equal(result.outcome, PLUM_REDIS_DONE);
@@ -292,11 +435,12 @@ test_answer(void **state)
 static void
 test_wait(void **state)
 {
-    size_t        i;
-    uint64_t      replicas;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
+    size_t              i;
+    uint64_t            replicas;
+    const char         *text;
+    redisReply         *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk = { 0 };
     const struct {
         const char  *reply;
         int          rc;
@@ -318,7 +462,8 @@ test_wait(void **state)
     for (i = 0; i < unit_nelts(tests); i++) {
         reader = redisReaderCreate();
         (void) redisReaderFeed(reader, tests[i].reply, strlen(tests[i].reply));
-        assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+        assert_int_equal(plum_redis_next(reader, &walk, 0, 100, &reply,
+                                         &text),
                          PLUM_OK);
         assert_non_null(reply);
 
@@ -369,6 +514,7 @@ main(void)
         cmocka_unit_test(test_sha),
         cmocka_unit_test(test_command),
         cmocka_unit_test(test_release),
+        cmocka_unit_test(test_random),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_answer),
@@ -378,5 +524,5 @@ main(void)
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }

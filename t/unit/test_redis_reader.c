@@ -20,15 +20,17 @@
 static void
 test_pieces(void **state)
 {
-    size_t        i, cut, len;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
-    const char   *replies[] = { ":12\r\n", "$5\r\nhello\r\n", "+OK\r\n",
-                                "-ERR no\r\n", "$0\r\n\r\n", "$-1\r\n",
-                                "*-1\r\n", "*0\r\n", "$4\r\na\r\nb\r\n",
-                                ("*3\r\n*2\r\n$4\r\n\r\n:1\r\n*0\r\n"
-                                 "$-1\r\n*1\r\n:5\r\n") };
+    size_t              i, cut, len;
+    const char         *text;
+    redisReply         *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk = { 0 };
+    const char         *replies[] = { ":12\r\n", "$5\r\nhello\r\n",
+                                      "+OK\r\n", "-ERR no\r\n",
+                                      "$0\r\n\r\n", "$-1\r\n", "*-1\r\n",
+                                      "*0\r\n", "$4\r\na\r\nb\r\n",
+                                      ("*3\r\n*2\r\n$4\r\n\r\n:1\r\n*0\r\n"
+                                       "$-1\r\n*1\r\n:5\r\n") };
 
     (void) state;
 
@@ -39,17 +41,20 @@ test_pieces(void **state)
             reader = redisReaderCreate();
 
             (void) redisReaderFeed(reader, replies[i], cut);
-            assert_int_equal(plum_redis_next(reader, 1, 100, &reply, &text),
+            assert_int_equal(plum_redis_next(reader, &walk, 1, 100, &reply,
+                                             &text),
                              PLUM_OK);
             assert_null(reply);
 
             (void) redisReaderFeed(reader, replies[i] + cut, len - cut);
-            assert_int_equal(plum_redis_next(reader, 1, 100, &reply, &text),
+            assert_int_equal(plum_redis_next(reader, &walk, 1, 100, &reply,
+                                             &text),
                              PLUM_OK);
             assert_non_null(reply);
             freeReplyObject(reply);
 
-            assert_int_equal(plum_redis_next(reader, 0, 100, &reply, &text),
+            assert_int_equal(plum_redis_next(reader, &walk, 0, 100, &reply,
+                                             &text),
                              PLUM_OK);
             assert_null(reply);
             redisReaderFree(reader);
@@ -61,11 +66,12 @@ test_pieces(void **state)
 static void
 test_limits(void **state)
 {
-    int           rc;
-    size_t        i;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
+    int                 rc;
+    size_t              i;
+    const char         *text;
+    redisReply         *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk;
     const struct {
         const char  *bytes;
         int          array;
@@ -115,7 +121,8 @@ test_limits(void **state)
         (void) redisReaderFeed(reader, tests[i].bytes, strlen(tests[i].bytes));
 
         text = NULL;
-        rc = plum_redis_next(reader, tests[i].array, 30, &reply, &text);
+        memset(&walk, 0, sizeof(walk));
+        rc = plum_redis_next(reader, &walk, tests[i].array, 30, &reply, &text);
 
         if ((rc == PLUM_ERROR) != (tests[i].text != NULL)) {
             fail_msg("%zu: %s", i, tests[i].bytes);
@@ -141,11 +148,12 @@ test_limits(void **state)
 static void
 test_levels(void **state)
 {
-    int           rc;
-    size_t        i;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
+    int                 rc;
+    size_t              i;
+    const char         *text;
+    redisReply         *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk;
     const struct {
         const char  *bytes;
         int          rc;
@@ -164,7 +172,8 @@ test_levels(void **state)
         reader = redisReaderCreate();
         (void) redisReaderFeed(reader, tests[i].bytes, strlen(tests[i].bytes));
 
-        rc = plum_redis_next(reader, 1, 100, &reply, &text);
+        memset(&walk, 0, sizeof(walk));
+        rc = plum_redis_next(reader, &walk, 1, 100, &reply, &text);
 
         if (rc != tests[i].rc) {
             fail_msg("%zu: %s", i, tests[i].bytes);
@@ -188,11 +197,12 @@ test_levels(void **state)
 static void
 test_row(void **state)
 {
-    size_t        i;
-    const char   *text;
-    redisReply   *reply;
-    redisReader  *reader;
-    const char   *bytes = "+OK\r\n*1\r\n:1\r\n:2\r\n*1\r\n:3\r\n";
+    size_t              i;
+    const char         *text;
+    redisReply         *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk = { 0 };
+    const char         *bytes = "+OK\r\n*1\r\n:1\r\n:2\r\n*1\r\n:3\r\n";
     const struct {
         int  array;
         int  type;
@@ -211,20 +221,132 @@ test_row(void **state)
 
         /* max is of one reply, not of what waits behind it */
 
-        assert_int_equal(plum_redis_next(reader, tests[i].array, 11, &reply,
-                                         &text),
+        assert_int_equal(plum_redis_next(reader, &walk, tests[i].array, 11,
+                                         &reply, &text),
                          PLUM_OK);
         assert_non_null(reply);
         assert_int_equal(reply->type, tests[i].type);
         freeReplyObject(reply);
     }
 
-    assert_int_equal(plum_redis_next(reader, 0, 11, &reply, &text),
+    assert_int_equal(plum_redis_next(reader, &walk, 0, 11, &reply, &text),
                      PLUM_ERROR);
     assert_null(reply);
     assert_string_equal(text, TYPE);
 
     redisReaderFree(reader);
+}
+
+
+/* each byte alone, and what was walked over is not looked at again */
+
+static void
+test_once(void **state)
+{
+    size_t              i, at, len;
+    const char         *text;
+    redisReply         *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk = { 0 };
+    const struct {
+        const char  *bytes;
+        size_t       spoilt;             /* once that many have come */
+        const char  *with;
+    } tests[] = {
+        { "+0123456789\r\n", 8, "+01\r\n" },
+        { "*2\r\n:1\r\n:2\r\n", 9, "*2\r\n%1\r\n" },
+        { "*2\r\n$4\r\nabcd\r\n:2\r\n", 10, "*2\r\n$1" },
+        { "*1\r\n*2\r\n*1\r\n:1\r\n$-1\r\n", 18, "+OK\r\n+OK\r\n+OK\r\n" }
+    };
+
+    (void) state;
+
+    reader = redisReaderCreate();
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        len = strlen(tests[i].bytes);
+
+        for (at = 0; at < len; at++) {
+            (void) redisReaderFeed(reader, tests[i].bytes + at, 1);
+
+            if (at + 1 == tests[i].spoilt) {
+                memcpy(reader->buf + reader->pos, tests[i].with,
+                       strlen(tests[i].with));
+            }
+
+            if (at + 1 == len) {
+                memcpy(reader->buf + reader->pos, tests[i].bytes, len);
+            }
+
+            if (plum_redis_next(reader, &walk, 1, 100, &reply, &text)
+                != PLUM_OK)
+            {
+                fail_msg("%zu: %zu bytes: %s", i, at + 1, text);
+            }
+
+            assert_int_equal(reply != NULL, at + 1 == len);
+        }
+
+        assert_int_equal(walk.at, 0);
+        assert_int_equal(walk.seen, 0);
+        freeReplyObject(reply);
+    }
+
+    redisReaderFree(reader);
+}
+
+
+/* as hiredis has it, or left to it */
+
+static void
+test_integer(void **state)
+{
+    size_t              i, len;
+    const char         *text;
+    redisReply          own, *reply;
+    redisReader        *reader;
+    plum_redis_walk_t   walk;
+    const struct {
+        const char  *bytes;
+        size_t       len;
+    } tests[] = {
+        { ":0\r\n", 4 }, { ":1\r\n", 4 }, { ":-1\r\n", 5 },
+        { ":30001\r\n", 8 }, { ":0\r\n:1\r\n", 4 },
+        { ":999999999999999999\r\n", 21 }, { ":-123456789012345678\r\n", 22 },
+        { ":9223372036854775807\r\n", 0 }, { "$1\r\n1\r\n", 0 },
+        { "+1\r\n", 0 }, { "", 0 }, { ":", 0 }, { ":-", 0 }, { ":1", 0 },
+        { ":1\r", 0 }, { ":\r\n", 0 }, { ":-\r\n", 0 }, { ":1\n\r", 0 },
+        { ":1x\r\n", 0 }, { ":1\rx", 0 }, { ": 1\r\n", 0 }, { ":+1\r\n", 0 },
+        { ":01\r\n", 0 }, { ":-0\r\n", 0 }, { ":00\r\n", 0 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        len = plum_redis_integer(tests[i].bytes, strlen(tests[i].bytes), &own);
+
+        if (len != tests[i].len) {
+            fail_msg("%zu: %s: %zu", i, tests[i].bytes, len);
+        }
+
+        if (len == 0) {
+            continue;
+        }
+
+        memset(&walk, 0, sizeof(walk));
+        reader = redisReaderCreate();
+        (void) redisReaderFeed(reader, tests[i].bytes, len);
+
+        assert_int_equal(plum_redis_next(reader, &walk, 0, 100, &reply, &text),
+                         PLUM_OK);
+        assert_non_null(reply);
+        assert_int_equal(own.type, reply->type);
+        assert_true(own.integer == reply->integer);
+        assert_null(own.str);
+
+        freeReplyObject(reply);
+        redisReaderFree(reader);
+    }
 }
 
 
@@ -235,7 +357,9 @@ main(void)
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_row)
+        cmocka_unit_test(test_row),
+        cmocka_unit_test(test_once),
+        cmocka_unit_test(test_integer)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -51,6 +51,10 @@ sub summary {
         cpu_us => median(@own), ref_cpu_us => median(@refs),
         redis_cpu_us => _median_of($taken, qw(watch redis cpu_us)),
         load_cpu_us => _median_of($taken, 'own_cpu_us'),
+        busy => median(map { _cpu($_->{row}) * $_->{row}{rate} / 1e6 }
+            @$taken),
+        ref_busy => median(map { _cpu($_) * $_->{rate} / 1e6 }
+            map { @{$_->{refs}} } @$taken),
         rate => _median_of($taken, 'rate'),
         p50_us => _median_of($taken, qw(latency_us p50)),
         p99_us => _median_of($taken, qw(latency_us p99)),

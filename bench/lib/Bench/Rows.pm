@@ -23,7 +23,7 @@ use Exporter qw(import);
 
 our @EXPORT_OK = qw(row row_names standard_rows);
 
-my $MEMORY = 'memory:256m';
+my $MEMORY = 'memory:64m';
 my $REDIS = 'unix:%%REDIS%%';
 
 my @ROWS = (

@@ -243,7 +243,7 @@ sub finish {
 
 # --- the load
 
-# %opt: size; seconds, warmup, connections, copies, count; watch: more
+# %opt: size; seconds, warmup, connections, copies, count, rate; watch: more
 # processes, name => [pids]
 
 sub load {
@@ -257,7 +257,7 @@ sub load {
         '--bodies', "$self->{build}/bodies/$opt{size}",
         map({ ("--$_", $opt{$_}) }
             grep { defined $opt{$_} }
-            qw(seconds warmup connections copies count)),
+            qw(seconds warmup connections copies count rate)),
         map({ ('--watch', "$_=" . join ',', @{$watch{$_}}) }
             sort keys %watch));
     push @argv, '--tls' if $gateway->{row}{tls};
