@@ -5,6 +5,25 @@
 #include <plum_walk.h>
 
 
+/*
+ * Where the walk is.  The loop keeps it in registers, so what takes a pointer
+ * to it has to become a part of the loop.
+ */
+
+#define PLUM_WALK_INLINE                                                      \
+    PLUM_SCAN static inline __attribute__((always_inline))
+
+typedef struct {
+    const uint8_t       *p;
+    const uint8_t       *end;
+    plum_frame_t        *top;
+    const plum_node_t   *node;           /* of the value at p */
+    plum_guess_t       **inner;          /* of the first member in it */
+    size_t               dropped;
+    unsigned             empty;          /* the container, just entered */
+} plum_place_t;
+
+
 static unsigned plum_walk_scalar(plum_walk_t *w, const plum_node_t *node,
     const uint8_t *from, const uint8_t *to, unsigned escaped);
 static unsigned plum_walk_container(plum_walk_t *w, const uint8_t *p,
@@ -120,169 +139,222 @@ plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
 }
 
 
-/* into the container at p; NULL if that is too deep */
+/* into the container at hand; 0 if that is too deep */
 
-static inline plum_frame_t *
-plum_walk_push(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
-    const plum_node_t *node, plum_guess_t **inner, plum_mode_t mode)
+PLUM_WALK_INLINE unsigned
+plum_walk_push(plum_walk_t *w, plum_place_t *at, plum_mode_t mode)
 {
+    plum_frame_t       *top;
+    const plum_node_t  *node;
+
+    top = at->top;
+    node = at->node;
+
     top->guess = w->guess;
-    w->guess = inner;
+    w->guess = at->inner;
 
     if (top == &w->frames[PLUM_JSON_DEPTH]) {
-        return NULL;
+        return 0;
     }
 
-    w->top = ++top;
+    top++;
 
     top->node = node;
     top->element = (node->element != 0) ? &w->plan->nodes[node->element]
                                         : &plum_node_none;
     top->serial = ++w->scratch->serial;
-    top->closing = (uint8_t) (*p + 2);
+    top->closing = (uint8_t) (*at->p + 2);
     top->mode = (uint8_t) mode;
     top->more = 0;
-    top->counts = (mode == PLUM_KEEP && *p == '{');
+    top->counts = (mode == PLUM_KEEP && *at->p == '{');
 
-    return top;
+    w->top = top;
+    at->top = top;
+    at->p = plum_json_space(at->p + 1, at->end);
+    at->empty = (*at->p == top->closing);
+
+    return 1;
+}
+
+
+/* into the root; 0 if there is none */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_root(plum_walk_t *w, plum_place_t *at)
+{
+    plum_mode_t  mode;
+
+    at->p = w->start;
+    at->end = w->end;
+    at->top = w->frames;
+    at->node = w->plan->nodes;
+    at->inner = w->scratch->guesses[PLUM_GUESS_ROOT].then;
+    at->dropped = 0;
+
+    if (*at->p != '{' && *at->p != '[') {
+        return 0;
+    }
+
+    w->guess = at->inner;
+
+    if (plum_walk_wants(w, at->node->whole)) {
+        mode = PLUM_WHOLE;
+        w->whole = at->p;
+        w->whole_frame = at->top + 1;
+
+    } else {
+        mode = PLUM_KEEP;
+        *w->out++ = *at->p;
+    }
+
+    return plum_walk_push(w, at, mode);
+}
+
+
+/* a member up to its value, or nothing of an element */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_turn(plum_walk_t *w, plum_place_t *at)
+{
+    if (at->top->closing == ']') {
+        at->node = at->top->element;
+        at->inner = w->guess;
+        return 1;
+    }
+
+    at->p = plum_walk_guessed(w, at->top, at->p, at->end);
+
+    at->node = w->node;
+    at->inner = w->guess + PLUM_GUESS_INNER;
+
+    return at->p != NULL;
+}
+
+
+/* into a container */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_into(plum_walk_t *w, plum_place_t *at)
+{
+    plum_mode_t  mode;
+
+    if (at->node == &plum_node_none) {
+        mode = (at->top->mode == PLUM_KEEP) ? PLUM_DROP : at->top->mode;
+        at->dropped += at->top->counts;
+
+    } else if (!plum_walk_container(w, at->p, at->node, &mode)) {
+        return 0;
+    }
+
+    return plum_walk_push(w, at, mode);
+}
+
+
+/* over a scalar */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_over(plum_walk_t *w, plum_place_t *at)
+{
+    unsigned        escaped;
+    const uint8_t  *from;
+
+    from = at->p;
+    escaped = 0;
+
+    at->p = plum_json_scalar(from, at->end, &escaped);
+    if (at->p == NULL) {
+        return 0;
+    }
+
+    if (at->node == &plum_node_none) {
+        at->dropped += at->top->counts;
+        return 1;
+    }
+
+    return plum_walk_scalar(w, at->node, from, at->p, escaped);
+}
+
+
+/* out of the containers that end here, to the next member or element */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_out(plum_walk_t *w, plum_place_t *at)
+{
+    for ( ;; ) {
+
+        if (*at->p <= ' ') {
+            at->p = plum_json_space(at->p, at->end);
+        }
+
+        if (*at->p == ',') {
+            at->p = plum_json_space(at->p + 1, at->end);
+            return 1;
+        }
+
+        if (*at->p != at->top->closing) {
+            return 0;
+        }
+
+        at->p++;
+
+        if (at->top->mode != PLUM_DROP) {
+            plum_walk_written(w, at->p);
+        }
+
+        w->top = --at->top;
+        w->guess = at->top->guess;
+
+        if (at->top == w->frames) {
+            return 1;
+        }
+
+        if (at->p == at->end) {
+            return 0;
+        }
+    }
 }
 
 
 PLUM_SCAN const uint8_t *
 plum_walk(plum_walk_t *w)
 {
-    size_t              dropped;
-    unsigned            escaped;
-    plum_mode_t         mode;
-    plum_frame_t       *top;
-    plum_guess_t      **inner;
-    const uint8_t      *p, *from, *end;
-    const plum_node_t  *node;
+    plum_place_t  at;
 
-    dropped = 0;
-    p = w->start;
-    end = w->end;
-    node = w->plan->nodes;
-
-    if (*p != '{' && *p != '[') {
+    if (!plum_walk_root(w, &at)) {
         return NULL;
     }
 
-    top = w->frames;
-    top->mode = PLUM_KEEP;
+    do {
+        if (at.empty) {
+            at.empty = 0;
 
-    w->guess = w->scratch->guesses[PLUM_GUESS_ROOT].then;
-    inner = w->guess;
-
-    mode = plum_walk_wants(w, node->whole) ? PLUM_WHOLE : PLUM_KEEP;
-
-    if (mode == PLUM_WHOLE) {
-        w->whole = p;
-        w->whole_frame = top + 1;
-
-    } else {
-        *w->out++ = *p;
-    }
-
-open:
-
-    top = plum_walk_push(w, top, p, node, inner, mode);
-    if (top == NULL) {
-        return NULL;
-    }
-
-    p = plum_json_space(p + 1, end);
-
-    if (*p == top->closing) {
-        goto close;
-    }
-
-turn:
-
-    if (top->closing == '}') {
-        p = plum_walk_guessed(w, top, p, end);
-        if (p == NULL) {
-            return NULL;
-        }
-
-        node = w->node;
-        inner = w->guess + PLUM_GUESS_INNER;
-
-    } else {
-        node = top->element;
-        inner = w->guess;
-    }
-
-    if (*p == '{' || *p == '[') {
-
-        if (node != &plum_node_none) {
-            if (!plum_walk_container(w, p, node, &mode)) {
+        } else {
+            if (!plum_walk_turn(w, &at)) {
                 return NULL;
             }
 
-        } else {
-            mode = (top->mode == PLUM_KEEP) ? PLUM_DROP : top->mode;
-            dropped += top->counts;
+            if (*at.p == '{' || *at.p == '[') {
+                if (!plum_walk_into(w, &at)) {
+                    return NULL;
+                }
+
+                continue;
+            }
+
+            if (!plum_walk_over(w, &at)) {
+                return NULL;
+            }
         }
 
-        goto open;
-    }
-
-    from = p;
-    escaped = 0;
-
-    p = plum_json_scalar(p, end, &escaped);
-    if (p == NULL) {
-        return NULL;
-    }
-
-    if (node == &plum_node_none) {
-        dropped += top->counts;
-
-    } else if (!plum_walk_scalar(w, node, from, p, escaped)) {
-        return NULL;
-    }
-
-after:
-
-    if (*p == ',') {
-        p = plum_json_space(p + 1, end);
-        goto turn;
-    }
-
-    if (*p <= ' ') {
-        p = plum_json_space(p, end);
-
-        if (*p == ',') {
-            goto after;
+        if (!plum_walk_out(w, &at)) {
+            return NULL;
         }
-    }
 
-    if (*p != top->closing) {
-        return NULL;
-    }
+    } while (at.top != w->frames);
 
-close:
+    w->dropped += at.dropped;
 
-    p++;
-
-    if (top->mode != PLUM_DROP) {
-        plum_walk_written(w, p);
-    }
-
-    w->top = --top;
-    w->guess = top->guess;
-
-    if (top == w->frames) {
-        w->dropped += dropped;
-        return p;
-    }
-
-    if (p == end) {
-        return NULL;
-    }
-
-    goto after;
+    return at.p;
 }
 
 

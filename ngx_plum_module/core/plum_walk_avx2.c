@@ -11,6 +11,7 @@
 
 #if (PLUM_HAVE_AVX2)
 
+/* NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "plum_walk.c"
 
 #endif
