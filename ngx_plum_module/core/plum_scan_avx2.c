@@ -26,7 +26,7 @@
 typedef struct {
     uint64_t   escaped;      /* the next block's first byte is: 1 or 0 */
     uint64_t   hex;          /* those of its bytes that must be hexadecimal */
-    uint64_t   utf8;         /* it may have to end a character */
+    uint64_t   utf8;         /* it may go on with a character: 1 or 0 */
     __m256i    last;         /* the block before */
 } plum_avx2_t;
 
@@ -207,7 +207,7 @@ plum_avx2_no_utf8(plum_avx2_t *s, __m256i x, uint64_t high, uint64_t quotes)
                             (const void *) (masks + PLUM_SCAN_BLOCK - n)));
 
     bad = plum_avx2_bad_utf8(s->last, x);
-    s->utf8 = high >> (PLUM_SCAN_BLOCK - 3);
+    s->utf8 = high >> (PLUM_SCAN_BLOCK - 1);
 
     return !_mm256_testz_si256(bad, bad);
 }
