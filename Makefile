@@ -18,7 +18,9 @@ PACKAGES = gcc libc6-dev make pkg-config openssl curl perl ca-certificates \
            redis-server \
            libnginx-mod-http-lua libnginx-mod-http-ndk \
            libnginx-mod-http-headers-more-filter \
-           libnginx-mod-http-modsecurity spin
+           libnginx-mod-http-modsecurity libnginx-mod-http-js \
+           libnginx-mod-http-brotli-filter libnginx-mod-http-brotli-static \
+           spin
 
 CORE      = $(wildcard ngx_plum_module/core/*.c)
 SOURCES   = $(CORE) $(wildcard ngx_plum_module/*.c ngx_plum_module/*/*.c)
@@ -29,6 +31,8 @@ UNITS     = $(patsubst t/unit/%.c,$(BUILD)/unit/%.t,$(wildcard t/unit/test_*.c))
 
 # of the runtime: with the headers of NGINX, without NGINX
 STORE_UNIT = $(BUILD)/unit/store_memory.t
+STORE_INCS = -I$(BUILD)/objs $(addprefix -I$(NGINX_SRC)/src/,core event \
+             event/modules event/quic os/unix)
 
 WARNINGS     = -W -Wall -Wextra -Werror
 CORE_CFLAGS  = -std=c99 -O2 -g -pedantic -Wconversion $(WARNINGS) -Iinclude
@@ -110,8 +114,7 @@ $(STORE_UNIT): t/unit/store_memory.c t/unit/unit.h $(STORE) $(HEADERS) \
 	@mkdir -p $(@D)
 	@echo "compiling $@"
 	@$(CC) $(filter-out -std=%,$(UNIT_CFLAGS)) -Wno-unused-parameter \
-	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules os/unix) \
-	    -I$(BUILD)/objs -o $@ $< $(STORE) -lcmocka -lcrypto
+	    $(STORE_INCS) -o $@ $< $(STORE) -lcmocka -lcrypto
 
 check-unit: unit
 	$(PROVE) $(UNITS) $(STORE_UNIT)
@@ -147,6 +150,7 @@ help:
 	@echo 'make test-nginx SUITE=dir   a checkout of nginx-tests, compared'
 	@echo 'make test-reloads   200 reloads under load: nothing grows'
 	@echo 'make test-matrix    builds and tests on Debian trixie and sid (root)'
+	@echo 'make test-beside    the tests with five other modules loaded'
 	@echo 'make test-static    the tests with the module built into NGINX'
 	@echo 'make test-nomem   every allocation of the core fails once'
 	@echo 'make clean    remove $(BUILD)/'

@@ -5,7 +5,7 @@ PROOF          = $(BUILD)/proof
 PROOF_PROVE    = $(PROVE)
 PROOF_PACKAGES = dpkg-dev libpcre2-dev zlib1g-dev \
                  clang llvm libclang-rt-14-dev clang-tidy cppcheck gcovr \
-                 debhelper debootstrap valgrind
+                 debhelper debootstrap lintian valgrind
 
 # the tests to run: the demonstration and the bench bring an NGINX of their
 # own, the model has none; and the seconds that each fuzz target gets

@@ -12,6 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use Test::Plum;
+use Test::Plum::Process qw(poll_until);
 
 my $t = Test::Plum->new(module => 0, workers => 2);
 my $up = $t->upstream('up');
@@ -205,10 +206,12 @@ sub hang_ups {
     is(scalar $up->wait_for(1, 0.2), 0, 'nothing forwarded');
 
     $up->script({delay => 5});
-    $t->request(%post, hang_up => 'body');
+    my $c = $t->client(0);
+    $c->request(%post, no_read => 1);
     is(scalar $up->wait_for(1), 1, 'forwarded');
+    $c->close;
     ok($t->wait_log(qr/closed connection/), 'nginx saw it');
-    is(scalar $up->aborts, 1, 'and left the upstream');
+    ok(poll_until(sub { $up->aborts == 1 }, 3), 'and left the upstream');
     return;
 }
 

@@ -45,7 +45,10 @@ for my $kind (qw(MOVED ASK)) {
         ['no port', '{slot} 127.0.0.1'], ['port 0', '{slot} 127.0.0.1:0'],
         ['port 70000', '{slot} 127.0.0.1:70000'], ['no slot', $closed],
         ['slot 99999', "99999 $closed"], ['a long host', "{slot} $long:7000"],
-        ['a line feed', "{slot} 127.0.0.1\n:7000"], ['no more', ''];
+        ['no more', ''];
+    # hiredis 1 takes no line feed and gives the connection up, as for damage
+    redirected("$kind, a line feed", "$kind {slot} 127.0.0.1\n:7000",
+        qr/$refused|$down: Bad simple string/, lines => 12);
     redirected("$kind to itself for ever", "$kind {slot} :%PORT%", $refused);
     on_peer("$kind to and fro", $kind, $refused,
         {on => $LUA, reply => "-$kind {slot} 127.0.0.1:%PORT%\r\n"});
@@ -120,9 +123,9 @@ sub good {
 
 
 sub redirected {
-    my ($what, $text, $says) = @_;
+    my ($what, $text, $says, %more) = @_;
 
-    $bad->add(what => $what, status => 503, says => $says,
+    $bad->add(what => $what, status => 503, says => $says, %more,
         rules => [{on => $LUA, reply => "-$text\r\n", times => 0}]);
     return;
 }

@@ -111,7 +111,10 @@ $t->run;
 connections();
 certificates();
 balancer();
-early_data();
+
+# OpenSSL keeps what a cut write of an early answer left, and calls it written
+early_data() if !$ENV{SHORT_IO_LOG};
+
 $t->done_testing;
 
 

@@ -256,7 +256,7 @@ static ngx_int_t
 ngx_http_plum_swallow(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_buf_t    *b;
-    ngx_uint_t    last;
+    ngx_uint_t    last, waits;
     ngx_chain_t   out;
 
     last = 0;
@@ -271,7 +271,13 @@ ngx_http_plum_swallow(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     if (!last) {
-        return NGX_OK;
+
+        /* a header that the socket did not take, and nobody else writes */
+
+        waits = r->connection->buffered
+                & (NGX_HTTP_WRITE_BUFFERED|NGX_LOWLEVEL_BUFFERED);
+
+        return waits ? ngx_http_next_body_filter(r, NULL) : NGX_OK;
     }
 
     b = ngx_calloc_buf(r->pool);

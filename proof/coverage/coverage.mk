@@ -3,8 +3,9 @@
 COVERAGE       = $(PROOF)/coverage
 COVERAGE_FLAGS = --coverage -O0 -fprofile-abs-path
 COVERAGE_CORE  = $(CORE:ngx_plum_module/core/%.c=$(COVERAGE)/core/%.o)
+COVERAGE_STORE = $(STORE_UNIT:$(BUILD)/%=$(COVERAGE)/%)
 COVERAGE_UNITS = $(UNITS:$(BUILD)/unit/%=$(COVERAGE)/unit/%) \
-                 $(COVERAGE)/nomem.t
+                 $(COVERAGE_STORE) $(COVERAGE)/nomem.t
 
 .PHONY: coverage
 
@@ -33,3 +34,10 @@ $(COVERAGE)/unit/%.t: t/unit/%.c $(wildcard t/unit/*.h) $(COVERAGE_CORE)
 	@mkdir -p $(@D)
 	@gcc $(filter-out -fsanitize=% -fno-sanitize%,$(UNIT_CFLAGS)) --coverage \
 	    -o $@ $< $(COVERAGE_CORE) $(UNIT_LIBS)
+
+$(COVERAGE_STORE): t/unit/store_memory.c t/unit/unit.h $(STORE) $(HEADERS) \
+    | $(MODULE)
+	@mkdir -p $(@D)
+	@gcc $(filter-out -std=% -fsanitize=% -fno-sanitize%,$(UNIT_CFLAGS)) \
+	    -Wno-unused-parameter $(COVERAGE_FLAGS) $(STORE_INCS) \
+	    -o $@ $< $(STORE) -lcmocka -lcrypto

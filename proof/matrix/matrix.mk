@@ -3,7 +3,17 @@
 STATIC   = $(PROOF)/static
 DEBIANS  = trixie sid
 
-.PHONY: test-static test-matrix
+.PHONY: test-static test-beside test-matrix
+
+# those that people load beside ours, in front of it as Debian numbers them
+BESIDE = $(patsubst %,/usr/lib/nginx/modules/%_module.so,ndk_http \
+         ngx_http_brotli_filter ngx_http_brotli_static \
+         ngx_http_headers_more_filter ngx_http_js ngx_http_lua \
+         ngx_http_modsecurity)
+
+test-beside: proof-deps
+	@$(MAKE) -s --no-print-directory $(MODULE)
+	TEST_NGINX_MODULES='$(BESIDE)' $(PROOF_PROVE) $(SUITE)
 
 test-static: proof-deps
 	@$(MAKE) -s --no-print-directory $(STATIC)/objs/nginx

@@ -75,14 +75,19 @@ $t->secret('public', 'whpk_' . 'AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=');
 my ($status, $said) = $t->test_config($CONF);
 is($status, 0, 'with all memory there is') or diag($said);
 
-my ($n, $left, @crashed) = (0, 1);
-while ($status == 0 && $left) {
-    local $ENV{PLUM_FAIL_NTH} = ++$n;
-    ($left, $said) = $t->test_config($CONF);
+my ($n, $fails, @crashed, @passed) = (0, 1);
+while ($status == 0 && $fails) {
+    local $ENV{PLUM_FAIL_NTH} = $n + 1;
+    my ($left, $said) = $t->test_config($CONF);
+    $fails = $said =~ /an allocation fails/;
+    $n++ if $fails;
+    push @passed, $n if $fails && $left == 0;
     push @crashed, "$n: $left $said"
         if $left > 1 || $said =~ /Sanitizer|runtime error/;
 }
 
-cmp_ok($n, '>', 100, "allocations: $n");
+cmp_ok($n, '>', 100, 'there are many allocations');
+diag("$n allocations, each failed once");
+is(join(' ', @passed), '', 'without one there is no configuration');
 is(join("\n", @crashed), '', 'each fails in peace');
 done_testing();

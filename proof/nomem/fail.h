@@ -1,7 +1,8 @@
 /*
  * Included before every source of the module.  What allocates for a request in
  * a worker fails, one time in PLUM_FAIL; of what allocates for a configuration
- * the PLUM_FAIL_NTH fails.  Both are of the environment; without, none does.
+ * the PLUM_FAIL_NTH fails, and says so.  Both are of the environment; without,
+ * none does.
  */
 
 #ifndef _FAIL_H_INCLUDED_
@@ -49,7 +50,13 @@ fail_now(void)
     static ngx_uint_t  seed;
 
     if (ngx_process != NGX_PROCESS_WORKER) {
-        return fail_left > 0 && --fail_left == 0;
+        if (fail_left <= 0 || --fail_left != 0) {
+            return 0;
+        }
+
+        (void) fprintf(stderr, "an allocation fails\n");
+
+        return 1;
     }
 
     if (fail_often == 0) {

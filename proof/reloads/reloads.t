@@ -2,7 +2,8 @@
 
 # Many reloads while deliveries go on: no delivery fails, and nothing grows,
 # neither memory nor descriptors of the master, nor the workers that a reload
-# starts.  PLUM_RELOADS says how many.
+# starts; and a worker is gone within worker_shutdown_timeout, whatever it was
+# at.  PLUM_RELOADS says how many.
 
 use strict;
 use warnings;
@@ -10,12 +11,14 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../../t/lib";
 
+use IO::Select;
+use IO::Socket::INET;
 use List::Util qw(sum);
 use Test::More;
 use Test::Plum;
 use Test::Plum::Process qw(poll_until spawn_sub end_process);
 use Test::Plum::Redis;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 my $SECRET = 'a secret of many bytes 0123456789';
 my $RELOADS = $ENV{PLUM_RELOADS} || 200;
@@ -24,6 +27,9 @@ my $RELOADS = $ENV{PLUM_RELOADS} || 200;
 # a configuration of these would take, if one in ten reloads left it behind
 my $GROWTH = 1024 * 1024;
 
+# of worker_shutdown_timeout, seconds, and what a busy machine may add
+my ($TIMEOUT, $SLACK) = (2, 1);
+
 my $t = Test::Plum->new(workers => 2, log => 'warn');
 my $redis = Test::Plum::Redis->new(test => $t);
 my @rules = map { "allow data.field$_ items[].part$_;" } 1 .. 500;
@@ -31,7 +37,7 @@ my @rules = map { "allow data.field$_ items[].part$_;" } 1 .. 500;
 $t->secret('plum', $SECRET);
 $t->write_conf(<<"CONF");
 %%GLOBALS%%
-worker_shutdown_timeout 2s;
+worker_shutdown_timeout ${TIMEOUT}s;
 events {}
 http {
     %%HTTP_GLOBALS%%
@@ -59,6 +65,11 @@ http {
             plum on;
             plum_idempotency there;
             proxy_pass http://127.0.0.1:%%PORT_back%%;
+        }
+        location /never {
+            plum on;
+            plum_idempotency there in_flight=wait:50s;
+            proxy_pass http://127.0.0.1:%%PORT_never%%;
         }
     }
     server {
@@ -92,7 +103,33 @@ for my $uri (qw(here there)) {
     is(join("\n", @wrong), '', "/$uri: all of them answered with success");
 }
 ok(poll_until(sub { $t->workers(all => 1) == 2 }, 5), 'old workers are gone');
+leaves_in_time() for 1 .. 5;
 $t->done_testing;
+
+
+# a body half sent, a forward that nobody answers, a copy that waits for it
+
+sub leaves_in_time {
+    my $never = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 9,
+        LocalPort => $t->port('never'), ReuseAddr => 1) or die "never: $@\n";
+    my %request = $t->signed(scheme => 'standard-webhooks', secret => $SECRET,
+        uri => '/never', body => '{"id":"never-' . time() . '"}');
+    my @clients = map { $t->client(0) } 1 .. 3;
+
+    $clients[0]->write($clients[0]->head(%request) . '{"id"');
+    $_->request(%request, no_read => 1) for @clients[1, 2];
+    poll_until(sub { IO::Select->new($never)->can_read(0) }, 5)
+        or die "nothing is forwarded\n";
+    sleep 0.2;
+
+    my $start = time();
+    $t->reload(10) or die "a reload did not come about\n";
+    ok(poll_until(sub { $t->workers(all => 1) == 2 }, 20), 'workers leave');
+    my $took = time() - $start;
+    cmp_ok($took, '>', $TIMEOUT / 2, 'they had something to wait for');
+    cmp_ok($took, '<', $TIMEOUT + $SLACK, 'within worker_shutdown_timeout');
+    return;
+}
 
 
 # one delivery after the other, over TLS and not; a new connection each, as a

@@ -1,5 +1,6 @@
 /*
- * Content templates: the pieces of one that is accepted spell it again.
+ * Content templates: the pieces of one that is accepted spell it again, and
+ * one of them is the body.
  */
 
 #include <stdlib.h>
@@ -28,15 +29,18 @@ append(char *out, size_t used, size_t size, const void *bytes, size_t len)
 
 
 static size_t
-spell(const plum_piece_t *pieces, size_t npieces, char *out, size_t size)
+spell(const plum_piece_t *pieces, size_t npieces, char *out, size_t size,
+    size_t *bodies)
 {
     size_t              i, used;
     static const char  *names[] = { "", "{timestamp}", "{id}", "{body}",
                                     "{header:", "{uri}" };
 
     used = 0;
+    *bodies = 0;
 
     for (i = 0; i < npieces; i++) {
+        *bodies += (pieces[i].kind == PLUM_PIECE_BODY);
         used = append(out, used, size, names[pieces[i].kind],
                       strlen(names[pieces[i].kind]));
         used = append(out, used, size, pieces[i].text.data,
@@ -59,7 +63,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char          *out;
-    size_t         npieces;
+    size_t         npieces, bodies;
     plum_str_t     content;
     plum_piece_t   pieces[PLUM_SCHEME_PIECES];
     plum_error_t   err;
@@ -82,7 +86,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     if (npieces > PLUM_SCHEME_PIECES
-        || spell(pieces, npieces, out, size) != size
+        || spell(pieces, npieces, out, size, &bodies) != size
+        || bodies != 1
         || memcmp(out, data, size) != 0)
     {
         abort();

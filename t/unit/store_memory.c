@@ -264,7 +264,7 @@ start(size_t size)
 
 
 static void
-stop(void)
+put_away(void)
 {
     free(page);
 
@@ -559,7 +559,7 @@ walk(size_t size)
 
     free_queues();
     assert_int_equal(used, 0);
-    stop();
+    put_away();
 
     assert_true(outcomes[NGX_PLUM_OP_OK] > STEPS / 20);
     assert_true(outcomes[NGX_PLUM_OP_BUSY] > STEPS / 100);
@@ -606,7 +606,7 @@ test_other_layout(void **state)
     shared->layout--;
     assert_int_equal(configure(), NGX_OK);
 
-    stop();
+    put_away();
 }
 
 

@@ -18,8 +18,8 @@ package Test::Plum;
 # Environment: PLUM_MODULE (the .so, or "static": nginx has it built in),
 # TEST_NGINX_BINARY, TEST_NGINX_WRAPPER (a command in front of it; %%TESTDIR%%
 # is expanded), TEST_NGINX_LOG (level), TEST_NGINX_LEAVE (keep the folder),
-# TEST_NGINX_CATLOG (show the error log), PLUM_TEST_GLOBALS (lines added to
-# every configuration).
+# TEST_NGINX_CATLOG (show the error log), TEST_NGINX_MODULES (more modules to
+# load, paths), PLUM_TEST_GLOBALS (lines added to every configuration).
 
 use strict;
 use warnings;
@@ -208,18 +208,29 @@ sub _globals {
     my $dir = $self->{dir};
     my $name = $opt{test} ? 'config-test' : 'nginx';
     my $log = $opt{test} ? 'config-test.log' : 'error.log';
-    my @modules = grep { $_ } $self->{module}, @{$self->{modules} || []};
-
     my @lines = (
         'daemon off;', "pid $dir/$name.pid;",
         "error_log $dir/$log $self->{log};",
         "worker_processes $self->{workers};",
-        map { "load_module $_;" } @modules,
+        $self->load_lines,
     );
     push @lines, "user $self->{user} " . _group($self->{user}) . ';'
         if $> == 0 && $self->{user};
     push @lines, $ENV{PLUM_TEST_GLOBALS} if $ENV{PLUM_TEST_GLOBALS};
     return join "\n", @lines;
+}
+
+
+# ours stands behind what the environment has, as in Debian's order, and before
+# what the test itself wants; NGINX takes none twice
+
+sub load_lines {
+    my ($self) = @_;
+
+    my %seen;
+    return map { "load_module $_;" } grep { $_ && !$seen{abs_path($_)}++ }
+        split(' ', $ENV{TEST_NGINX_MODULES} || ''), $self->{module},
+        @{$self->{modules} || []};
 }
 
 

@@ -194,7 +194,7 @@ sub _rule {
 
     _load($s);
     for my $rule (@{$s->{rules}}) {
-        next if !$rule->{greet} != defined $name;
+        next if $rule->{greet} xor !defined $name;
         next if defined $name && (defined $rule->{on}
             ? $name !~ /\A(?:$rule->{on})\z/ : $name =~ /\A(?:$HANDSHAKE)\z/);
         next if $rule->{done};
