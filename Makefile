@@ -99,6 +99,11 @@ $(BUILD)/core/%.o: ngx_plum_module/core/%.c $(HEADERS) Makefile
 	@$(CC) $(CORE_CFLAGS) -fsanitize=address,undefined \
 	    -fno-sanitize-recover=undefined -c -o $@ $<
 
+# what is a part of another file
+$(BUILD)/core/plum_walk_avx2.o: ngx_plum_module/core/plum_walk.c
+$(BUILD)/unit/test_scan_avx2.t $(BUILD)/unit/test_scan_plain.t: \
+    t/unit/test_scan.c
+
 $(BUILD)/unit/%.t: t/unit/%.c $(wildcard t/unit/*.h) $(CORE_OBJS)
 	@mkdir -p $(@D)
 	@echo "compiling $@"

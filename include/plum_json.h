@@ -14,28 +14,17 @@
 #define _PLUM_JSON_H_INCLUDED_
 
 
-#include <string.h>
-
-#include <plum_types.h>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include <plum_scan.h>
 
 
-#define PLUM_BYTES(c)        ((uint64_t) (c) * 0x0101010101010101u)
-#define PLUM_HIGH_BITS       PLUM_BYTES(0x80)
+/* white space and numbers, byte by byte */
 
+const uint8_t *plum_json_space_rest(const uint8_t *p);
+const uint8_t *plum_json_number_long(const uint8_t *p, const uint8_t *end);
 
-/* the rest of a string from any byte of it on: sets *escaped, never clears */
+/* from the byte after its "e" on */
 
-const uint8_t *plum_json_string_rest(const uint8_t *p, const uint8_t *end,
-    unsigned *escaped);
-
-/* white space and digits, byte by byte */
-
-const uint8_t *plum_json_space_slow(const uint8_t *p);
-const uint8_t *plum_json_digits_slow(const uint8_t *p);
+const uint8_t *plum_json_exponent(const uint8_t *p, const uint8_t *end);
 
 /*
  * Decodes the inside of a valid string into out (never longer than the
@@ -47,126 +36,39 @@ size_t plum_json_decode(const uint8_t *p, size_t len, uint8_t *out,
     unsigned *lone);
 
 
-static inline uint64_t
-plum_json_load8(const uint8_t *p)
+PLUM_SCAN static inline const uint8_t *
+plum_json_space_run(const uint8_t *p, const uint8_t *end)
 {
-    uint64_t  x;
+    unsigned  n;
 
-    memcpy(&x, p, sizeof(x));
+    while (end - p >= PLUM_SCAN_BLOCK) {
+        n = plum_scan_first(plum_scan_blacks(p));
+        p += n;
 
-    return x;
-}
-
-
-static inline const uint8_t *
-plum_json_space(const uint8_t *p)
-{
-    return (*p > ' ') ? p : plum_json_space_slow(p);
-}
-
-
-/*
- * The length of the run of plain bytes at p: neither a quote, a backslash, a
- * control nor part of a longer UTF-8 sequence.  Looks at one block of
- * PLUM_JSON_BLOCK bytes, all of them inside of the text.
- */
-
-#if defined(__SSE2__)
-
-#define PLUM_JSON_BLOCK      16
-
-static inline unsigned
-plum_json_plain(const uint8_t *p)
-{
-    __m128i   x, special;
-    unsigned  bits;
-
-    x = _mm_loadu_si128((const __m128i *) (const void *) p);
-
-    /* bytes from 0x80 on are negative, so they are less than a space too */
-
-    special = _mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8(0x20), x),
-                           _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
-    special = _mm_or_si128(special, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
-
-    bits = (unsigned) _mm_movemask_epi8(special) | 0x10000;
-
-    return (unsigned) __builtin_ctz(bits);
-}
-
-
-static inline unsigned
-plum_json_digit_run(const uint8_t *p)
-{
-    __m128i   x;
-    unsigned  bits;
-
-    /* "0".."9" become the ten smallest signed bytes */
-
-    x = _mm_loadu_si128((const __m128i *) (const void *) p);
-    x = _mm_sub_epi8(x, _mm_set1_epi8((char) ('0' - 128)));
-    x = _mm_cmpgt_epi8(x, _mm_set1_epi8((char) (9 - 128)));
-
-    bits = (unsigned) _mm_movemask_epi8(x) | 0x10000;
-
-    return (unsigned) __builtin_ctz(bits);
-}
-
-#else
-
-#define PLUM_JSON_BLOCK      8
-
-static inline unsigned
-plum_json_first(uint64_t bits)
-{
-    if (bits == 0) {
-        return 8;
+        if (n < PLUM_SCAN_BLOCK) {
+            return p;
+        }
     }
 
-#if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-    return (unsigned) __builtin_ctzll(bits) / 8;
-#else
-    return (unsigned) __builtin_clzll(bits) / 8;
-#endif
+    return plum_json_space_rest(p);
 }
 
 
-/* the high bit of each byte that is zero; exact, no borrow between bytes */
-
-static inline uint64_t
-plum_json_zero_bytes(uint64_t x)
+PLUM_SCAN static inline const uint8_t *
+plum_json_space(const uint8_t *p, const uint8_t *end)
 {
-    return ~(((x & ~PLUM_HIGH_BITS) + ~PLUM_HIGH_BITS) | x | ~PLUM_HIGH_BITS);
+    if (*p > ' ') {
+        return p;
+    }
+
+    if (*p != ' ' && *p != '\n' && *p != '\r' && *p != '\t') {
+        return p;
+    }
+
+    p++;
+
+    return (*p > ' ') ? p : plum_json_space_run(p, end);
 }
-
-
-static inline unsigned
-plum_json_plain(const uint8_t *p)
-{
-    uint64_t  x, special;
-
-    x = plum_json_load8(p);
-
-    special = x | ~((x & ~PLUM_HIGH_BITS) + PLUM_BYTES(0x80 - 0x20));
-    special |= plum_json_zero_bytes(x ^ PLUM_BYTES('"'));
-    special |= plum_json_zero_bytes(x ^ PLUM_BYTES('\\'));
-
-    return plum_json_first(special & PLUM_HIGH_BITS);
-}
-
-
-static inline unsigned
-plum_json_digit_run(const uint8_t *p)
-{
-    uint64_t  x;
-
-    x = plum_json_load8(p) ^ PLUM_BYTES('0');
-    x |= (x & ~PLUM_HIGH_BITS) + PLUM_BYTES(0x80 - 10);
-
-    return plum_json_first(x & PLUM_HIGH_BITS);
-}
-
-#endif
 
 
 /*
@@ -174,16 +76,16 @@ plum_json_digit_run(const uint8_t *p)
  * after it).
  */
 
-static inline const uint8_t *
+PLUM_SCAN static inline const uint8_t *
 plum_json_string(const uint8_t *p, const uint8_t *end, unsigned *escaped)
 {
     unsigned  n;
 
-    while (end - p >= PLUM_JSON_BLOCK) {
-        n = plum_json_plain(p);
+    while (end - p >= PLUM_SCAN_BLOCK) {
+        n = plum_scan_first(plum_scan_special(p));
         p += n;
 
-        if (n < PLUM_JSON_BLOCK) {
+        if (n < PLUM_SCAN_BLOCK) {
             if (*p == '"') {
                 return p;
             }
@@ -192,74 +94,76 @@ plum_json_string(const uint8_t *p, const uint8_t *end, unsigned *escaped)
         }
     }
 
-    return plum_json_string_rest(p, end, escaped);
+    return plum_scan_string(p, end, escaped);
 }
 
 
-static inline const uint8_t *
-plum_json_digits(const uint8_t *p, const uint8_t *end)
+/*
+ * A number with a minus or more than digits, of up to a block, and after it
+ * what is none of its bytes: without a branch for each, as senders mix them.
+ */
+
+PLUM_SCAN static inline const uint8_t *
+plum_json_number_block(const uint8_t *p, const uint8_t *end, uint64_t digits)
 {
-    unsigned  n;
+    unsigned  length;
+    uint64_t  points, minus, zero, wrong, within;
 
-    while (end - p >= PLUM_JSON_BLOCK) {
-        n = plum_json_digit_run(p);
-        p += n;
+    points = plum_scan_points(p);
 
-        if (n < PLUM_JSON_BLOCK) {
-            return p;
-        }
+    minus = (*p == '-');
+    zero = (p[minus] == '0');
+
+    length = plum_scan_first(~(digits | points | minus));
+
+    if (length == PLUM_SCAN_BLOCK) {
+        return plum_json_number_long(p, end);
     }
 
-    return plum_json_digits_slow(p);
+    within = ((uint64_t) 1 << length) - 1;
+
+    digits &= within;
+    points &= within;
+
+    /* a digit before the point, after it and at first; one point; no 01 */
+
+    wrong = points & ~(digits << 1);
+    wrong |= (points << 1 | (uint64_t) 1 << minus) & ~digits;
+    wrong |= points & (points - 1);
+    wrong |= zero << (minus + 1) & digits;
+
+    if (wrong) {
+        return NULL;
+    }
+
+    p += length;
+
+    return ((*p | 0x20) == 'e') ? plum_json_exponent(p + 1, end) : p;
 }
 
 
-static inline const uint8_t *
+PLUM_SCAN static inline const uint8_t *
 plum_json_number(const uint8_t *p, const uint8_t *end)
 {
-    const uint8_t  *digits;
+    unsigned  length;
+    uint64_t  digits;
 
-    if (*p == '-') {
-        p++;
+    if (end - p < PLUM_SCAN_BLOCK) {
+        return plum_json_number_long(p, end);
     }
 
-    if (*p == '0') {
-        p++;
+    digits = plum_scan_digits(p);
+    length = plum_scan_first(~digits);
 
-    } else {
-        digits = p;
-        p = plum_json_digits(p, end);
+    /* nothing but digits, no zero first; and a comma or bracket after it */
 
-        if (p == digits) {
-            return NULL;
-        }
+    if (*p >= '1' && *p <= '9' && length < PLUM_SCAN_BLOCK
+        && (p[length] == ',' || (p[length] | 0x20) == '}'))
+    {
+        return p + length;
     }
 
-    if (*p == '.') {
-        digits = ++p;
-        p = plum_json_digits(p, end);
-
-        if (p == digits) {
-            return NULL;
-        }
-    }
-
-    if (*p == 'e' || *p == 'E') {
-        p++;
-
-        if (*p == '+' || *p == '-') {
-            p++;
-        }
-
-        digits = p;
-        p = plum_json_digits(p, end);
-
-        if (p == digits) {
-            return NULL;
-        }
-    }
-
-    return p;
+    return plum_json_number_block(p, end, digits);
 }
 
 
@@ -286,7 +190,7 @@ plum_json_literal(const uint8_t *p, const uint8_t *end)
 
 /* any value but a container */
 
-static inline const uint8_t *
+PLUM_SCAN static inline const uint8_t *
 plum_json_scalar(const uint8_t *p, const uint8_t *end, unsigned *escaped)
 {
     if (*p == '"') {

@@ -115,16 +115,21 @@ typedef struct {
 
 /*
  * A guess of a member's name: its bytes from quote to colon under a mask,
- * and what plum_walk_name() would find.  next and inner are the guesses for
- * the member after it and the first member of its value.  The first two
- * guesses are never right: 0 is for what is not known, 1 is the root's.
+ * and what plum_walk_name() would find.  then[] has the guesses for the
+ * member after it and for the first member of its value.  The first two
+ * guesses are never right: 0 is for what is not known, 1 is the root's.  The
+ * others are a table of sets: a name has one place of a few, or two names of
+ * an object might take turns in the same place, and never be guessed.
  */
 
-#define PLUM_GUESSES         258
-#define PLUM_GUESS_WORDS     3
+#define PLUM_GUESS_SETS      64
+#define PLUM_GUESS_WAYS      4
+#define PLUM_GUESS_WORDS     4
 #define PLUM_GUESS_LENGTH    (PLUM_GUESS_WORDS * 8)
 #define PLUM_GUESS_ROOT      1
 #define PLUM_GUESS_FIRST     2
+#define PLUM_GUESSES         (PLUM_GUESS_FIRST                                \
+                              + PLUM_GUESS_SETS * PLUM_GUESS_WAYS)
 
 typedef struct plum_guess_s  plum_guess_t;
 
@@ -135,12 +140,16 @@ struct plum_guess_s {
     const plum_node_t   *node;
     uint64_t            *stamp;          /* NULL where nothing looks */
     size_t               len;
-    plum_guess_t        *next;
-    plum_guess_t        *inner;
+    plum_guess_t        *then[2];
 };
+
+#define PLUM_GUESS_NEXT      0
+#define PLUM_GUESS_INNER     1
 
 
 struct plum_scratch_s {
+    unsigned             avx2;           /* walk by plum_walk_avx2() */
+
     uint64_t             serial;         /* of the last object */
     uint64_t            *stamps;         /* a trie node's last object */
 
@@ -150,6 +159,7 @@ struct plum_scratch_s {
     uint64_t             seen_since;     /* the text's first serial number */
     uint64_t             key[2];         /* of the hash: nobody can know it */
 
+    unsigned             forget;         /* which of a set, the next time */
     plum_guess_t         guesses[PLUM_GUESSES];
 };
 

@@ -36,7 +36,8 @@ typedef struct {
     const plum_node_t   *node;
     const plum_node_t   *element;        /* the node of its elements */
     uint64_t             serial;
-    plum_guess_t       **guess;          /* the next member's, see below */
+    plum_guess_t       **guess;          /* to go on with, while inside of
+                                            one of its values */
     uint8_t              closing;        /* its bracket */
     uint8_t              mode;
     uint8_t              more;           /* the next one wants a comma */
@@ -62,13 +63,16 @@ typedef struct {
     size_t               dropped;
     const uint8_t       *name;           /* of the member at hand, quoted */
     const uint8_t       *name_end;
-    plum_guess_t       **inner;          /* the guess inside of its value */
+    const plum_node_t   *node;           /* of its value */
+    plum_guess_t       **guess;          /* the next member's, see below; the
+                                            first one's of a member's value
+                                            is behind it */
     const uint8_t       *whole;          /* the outermost "**" container */
-    size_t               whole_depth;
+    plum_frame_t        *whole_frame;
 
-    size_t               depth;
     plum_frame_t        *top;
-    plum_frame_t         frames[PLUM_JSON_DEPTH];
+    plum_frame_t         frames[PLUM_JSON_DEPTH + 1];    /* 0: around the
+                                                            root */
 } plum_walk_t;
 
 
@@ -76,9 +80,13 @@ typedef struct {
 
 const uint8_t *plum_walk(plum_walk_t *w);
 
+/* the same, for machines where plum_scan_has_avx2() */
+
+const uint8_t *plum_walk_avx2(plum_walk_t *w);
+
 /*
- * A member's name and colon; sets the trie node of its value (that of no
- * rules, if none speaks of it), and returns where the value starts.
+ * A member's name and colon; sets w->node, the trie node of its value (that
+ * of no rules, if none speaks of it), and returns where the value starts.
  *
  * Events of one sender look alike, so a name is first guessed: it is the
  * one that followed the last name the last time, or that came first in this
@@ -87,8 +95,7 @@ const uint8_t *plum_walk(plum_walk_t *w);
  * came instead is the next guess.
  */
 
-const uint8_t *plum_walk_name(plum_walk_t *w, const uint8_t *p,
-    const plum_node_t **node);
+const uint8_t *plum_walk_name(plum_walk_t *w, const uint8_t *p);
 
 /* a value that a probe asked for; the event type among them */
 

@@ -135,6 +135,7 @@ sub on_peer {
     my ($what, $kind, $says, @rules) = @_;
 
     $bad->add(what => $what, status => $says ? 503 : 200, says => $says,
+        lines => 2,
         rules => [{on => $LUA, reply => "-$kind {slot} 127.0.0.1:%PORT%\r\n",
             times => 0}],
         peer => [map { {times => 0, %$_} } @rules]);

@@ -5,14 +5,13 @@
 #include <plum_json.h>
 
 
-static const uint8_t *plum_json_escape(const uint8_t *p, const uint8_t *end);
-static const uint8_t *plum_json_utf8(const uint8_t *p, const uint8_t *end);
-static unsigned plum_json_hex4(const uint8_t *p, unsigned *value);
+static const uint8_t *plum_json_digits(const uint8_t *p);
+static unsigned plum_json_hex4(const uint8_t *p);
 static size_t plum_json_put_utf8(uint8_t *out, unsigned code);
 
 
 const uint8_t *
-plum_json_space_slow(const uint8_t *p)
+plum_json_space_rest(const uint8_t *p)
 {
     while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') {
         p++;
@@ -23,159 +22,65 @@ plum_json_space_slow(const uint8_t *p)
 
 
 const uint8_t *
-plum_json_digits_slow(const uint8_t *p)
+plum_json_number_long(const uint8_t *p, const uint8_t *end)
 {
-    while (*p >= '0' && *p <= '9') {
+    const uint8_t  *digits;
+
+    if (*p == '-') {
         p++;
     }
 
-    return p;
+    digits = p;
+    p = plum_json_digits(p);
+
+    if (p == digits || (*digits == '0' && p != digits + 1)) {
+        return NULL;
+    }
+
+    if (*p == '.') {
+        digits = ++p;
+        p = plum_json_digits(p);
+
+        if (p == digits) {
+            return NULL;
+        }
+    }
+
+    return (*p == 'e' || *p == 'E') ? plum_json_exponent(p + 1, end) : p;
 }
 
 
 const uint8_t *
-plum_json_string_rest(const uint8_t *p, const uint8_t *end, unsigned *escaped)
+plum_json_exponent(const uint8_t *p, const uint8_t *end)
 {
-    unsigned  n;
+    unsigned        n;
+    const uint8_t  *digits;
 
-    while (p != NULL && p < end) {
+    p += (*p == '+' || *p == '-');
 
-        if (*p == '"') {
-            return p;
-        }
+    digits = p;
 
-        if (*p == '\\') {
-            *escaped = 1;
-            p = plum_json_escape(p, end);
+    if (end - p >= PLUM_SCAN_BLOCK) {
+        n = plum_scan_first(~plum_scan_digits(p));
+        p += n;
 
-        } else if (*p >= 0x80) {
-            p = plum_json_utf8(p, end);
-
-        } else if (*p < 0x20) {
-            return NULL;
-
-        } else {
-            p++;
-
-            while (end - p >= PLUM_JSON_BLOCK) {
-                n = plum_json_plain(p);
-                p += n;
-
-                if (n < PLUM_JSON_BLOCK) {
-                    break;
-                }
-            }
+        if (n < PLUM_SCAN_BLOCK) {
+            return (n != 0) ? p : NULL;
         }
     }
 
-    return NULL;
+    p = plum_json_digits(p);
+
+    return (p != digits) ? p : NULL;
 }
 
 
 static const uint8_t *
-plum_json_escape(const uint8_t *p, const uint8_t *end)
+plum_json_digits(const uint8_t *p)
 {
-    unsigned  value;
-
-    if (end - p < 2) {
-        return NULL;
+    while (*p >= '0' && *p <= '9') {
+        p++;
     }
-
-    switch (p[1]) {
-
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        return p + 2;
-
-    case 'u':
-        if (end - p < 6 || !plum_json_hex4(p + 2, &value)) {
-            return NULL;
-        }
-
-        return p + 6;
-
-    default:
-        return NULL;
-    }
-}
-
-
-static unsigned
-plum_json_hex4(const uint8_t *p, unsigned *value)
-{
-    unsigned  i, c, digit;
-
-    *value = 0;
-
-    for (i = 0; i < 4; i++) {
-        c = p[i] | 0x20u;
-
-        if (p[i] >= '0' && p[i] <= '9') {
-            digit = p[i] - (unsigned) '0';
-
-        } else if (c >= 'a' && c <= 'f') {
-            digit = c - 'a' + 10;
-
-        } else {
-            return 0;
-        }
-
-        *value = *value << 4 | digit;
-    }
-
-    return 1;
-}
-
-
-/* a run of sequences longer than one byte; RFC 3629, section 4 */
-
-static const uint8_t *
-plum_json_utf8(const uint8_t *p, const uint8_t *end)
-{
-    uint8_t  lead, low, high;
-
-    do {
-        lead = *p;
-
-        if (lead < 0xe0) {
-            if (lead < 0xc2 || end - p < 2 || (p[1] & 0xc0) != 0x80) {
-                return NULL;
-            }
-
-            p += 2;
-
-        } else if (lead < 0xf0) {
-            low = (lead == 0xe0) ? 0xa0 : 0x80;
-            high = (lead == 0xed) ? 0x9f : 0xbf;
-
-            if (end - p < 3 || p[1] < low || p[1] > high
-                || (p[2] & 0xc0) != 0x80)
-            {
-                return NULL;
-            }
-
-            p += 3;
-
-        } else {
-            low = (lead == 0xf0) ? 0x90 : 0x80;
-            high = (lead == 0xf4) ? 0x8f : 0xbf;
-
-            if (lead > 0xf4 || end - p < 4 || p[1] < low || p[1] > high
-                || (p[2] & 0xc0) != 0x80 || (p[3] & 0xc0) != 0x80)
-            {
-                return NULL;
-            }
-
-            p += 4;
-        }
-
-    } while (p < end && *p >= 0x80);
 
     return p;
 }
@@ -207,15 +112,18 @@ plum_json_decode(const uint8_t *p, size_t len, uint8_t *out, unsigned *lone)
             continue;
         }
 
-        plum_json_hex4(p + 2, &code);
+        code = plum_json_hex4(p + 2);
         p += 6;
 
         if (code >= 0xd800 && code <= 0xdfff) {
 
-            if (code < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u'
-                && plum_json_hex4(p + 2, &low)
-                && low >= 0xdc00 && low <= 0xdfff)
-            {
+            low = 0;
+
+            if (code < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
+                low = plum_json_hex4(p + 2);
+            }
+
+            if (low >= 0xdc00 && low <= 0xdfff) {
                 code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
                 p += 6;
 
@@ -228,6 +136,23 @@ plum_json_decode(const uint8_t *p, size_t len, uint8_t *out, unsigned *lone)
     }
 
     return n;
+}
+
+
+/* of valid digits: a letter is 9 more than its low half */
+
+static unsigned
+plum_json_hex4(const uint8_t *p)
+{
+    unsigned  i, value;
+
+    value = 0;
+
+    for (i = 0; i < 4; i++) {
+        value = value << 4 | ((p[i] & 0x0fu) + (p[i] >> 6) * 9u);
+    }
+
+    return value;
 }
 
 

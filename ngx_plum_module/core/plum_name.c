@@ -11,13 +11,15 @@ static plum_project_rc_t plum_walk_child(plum_walk_t *w, const uint8_t *name,
     uint64_t **stamp);
 static plum_guess_t *plum_walk_guess(plum_walk_t *w, const uint8_t *p,
     size_t len);
+static plum_guess_t *plum_walk_recall(plum_walk_t *w, plum_guess_t *set,
+    const uint64_t *text);
 
 
 const plum_node_t  plum_node_none = { .probe = PLUM_NO_PROBE };
 
 
 const uint8_t *
-plum_walk_name(plum_walk_t *w, const uint8_t *p, const plum_node_t **node)
+plum_walk_name(plum_walk_t *w, const uint8_t *p)
 {
     size_t          len;
     unsigned        escaped;
@@ -48,13 +50,13 @@ plum_walk_name(plum_walk_t *w, const uint8_t *p, const plum_node_t **node)
     {
         guess = plum_walk_guess(w, p, len);
 
-        *node = guess->node;
+        w->node = guess->node;
         stamp = guess->stamp;
 
     } else {
         guess = w->scratch->guesses;
 
-        if (plum_walk_child(w, p + 1, len, escaped, node, &stamp)
+        if (plum_walk_child(w, p + 1, len, escaped, &w->node, &stamp)
             != PLUM_PROJECT_OK)
         {
             return NULL;
@@ -70,71 +72,91 @@ plum_walk_name(plum_walk_t *w, const uint8_t *p, const plum_node_t **node)
         *stamp = w->top->serial;
     }
 
-    w->inner = &guess->inner;
-    w->top->guess = &guess->next;
+    w->guess = guess->then;
 
-    p = plum_json_space(end + 1);
+    p = plum_json_space(end + 1, w->end);
 
     if (*p != ':') {
         return NULL;
     }
 
-    return plum_json_space(p + 1);
+    return plum_json_space(p + 1, w->end);
 }
 
 
-/* the guess that had been right; it has a place of its own, or takes it */
+/* the guess that had been right; it has a place in its set, or takes one */
 
 static plum_guess_t *
 plum_walk_guess(plum_walk_t *w, const uint8_t *p, size_t len)
 {
     unsigned        i;
-    uint64_t        hash, wrong, text[PLUM_GUESS_WORDS];
-    const uint8_t  *mask;
-    plum_guess_t   *guess;
+    uint64_t        hash, text[PLUM_GUESS_WORDS], mask[PLUM_GUESS_WORDS];
+    plum_guess_t   *guess, *set;
 
     static const uint8_t  masks[PLUM_GUESS_LENGTH * 2] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
     };
 
-    mask = masks + PLUM_GUESS_LENGTH - (len + 3);
+    memcpy(text, p, PLUM_GUESS_LENGTH);
+    memcpy(mask, masks + PLUM_GUESS_LENGTH - (len + 3), PLUM_GUESS_LENGTH);
+
     hash = (uint64_t) (uintptr_t) w->top->node;
 
     for (i = 0; i < PLUM_GUESS_WORDS; i++) {
-        text[i] = plum_json_load8(p + i * 8) & plum_json_load8(mask + i * 8);
+        text[i] &= mask[i];
         hash = (hash ^ text[i]) * 0x9e3779b97f4a7c15u;
         hash ^= hash >> 32;
     }
 
-    hash = hash % (PLUM_GUESSES - PLUM_GUESS_FIRST) + PLUM_GUESS_FIRST;
+    set = &w->scratch->guesses[hash % PLUM_GUESS_SETS * PLUM_GUESS_WAYS
+                               + PLUM_GUESS_FIRST];
 
-    guess = &w->scratch->guesses[hash];
+    guess = plum_walk_recall(w, set, text);
 
-    wrong = (uintptr_t) guess->parent ^ (uintptr_t) w->top->node;
+    if (guess == NULL) {
+        guess = &set[w->scratch->forget++ % PLUM_GUESS_WAYS];
 
-    for (i = 0; i < PLUM_GUESS_WORDS; i++) {
-        wrong |= guess->text[i] ^ text[i];
-    }
-
-    if (wrong) {
-        for (i = 0; i < PLUM_GUESS_WORDS; i++) {
-            guess->text[i] = text[i];
-            guess->mask[i] = plum_json_load8(mask + i * 8);
-        }
+        memcpy(guess->text, text, sizeof(text));
+        memcpy(guess->mask, mask, sizeof(mask));
 
         guess->parent = w->top->node;
         guess->len = len + 3;
-        guess->next = w->scratch->guesses;
-        guess->inner = w->scratch->guesses;
+        guess->then[PLUM_GUESS_NEXT] = w->scratch->guesses;
+        guess->then[PLUM_GUESS_INNER] = w->scratch->guesses;
 
         (void) plum_walk_child(w, p + 1, len, 0, &guess->node, &guess->stamp);
     }
 
-    *w->top->guess = guess;
+    *w->guess = guess;
 
     return guess;
+}
+
+
+/* the one of a set that is right; NULL if none is */
+
+static plum_guess_t *
+plum_walk_recall(plum_walk_t *w, plum_guess_t *set, const uint64_t *text)
+{
+    unsigned  i, k;
+    uint64_t  wrong;
+
+    for (i = 0; i < PLUM_GUESS_WAYS; i++) {
+        wrong = (uintptr_t) set[i].parent ^ (uintptr_t) w->top->node;
+
+        for (k = 0; k < PLUM_GUESS_WORDS; k++) {
+            wrong |= set[i].text[k] ^ text[k];
+        }
+
+        if (!wrong) {
+            return &set[i];
+        }
+    }
+
+    return NULL;
 }
 
 

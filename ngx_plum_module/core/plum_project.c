@@ -6,6 +6,7 @@
 
 
 static void plum_walk_start(plum_walk_t *w, uint8_t *out);
+static const uint8_t *plum_walk_through(plum_walk_t *w);
 static void plum_walk_event(plum_walk_t *w, const plum_value_t *type);
 
 
@@ -40,10 +41,10 @@ plum_project(const plum_plan_t *plan, plum_scratch_t *scratch,
         return PLUM_PROJECT_INVALID;
     }
 
-    w.start = plum_json_space(in);
     w.end = in + len;
+    w.start = plum_json_space(in, w.end);
 
-    p = plum_walk(&w);
+    p = plum_walk_through(&w);
 
     if (p == w.end && !w.known) {
         w.known = 1;
@@ -53,7 +54,7 @@ plum_project(const plum_plan_t *plan, plum_scratch_t *scratch,
 
     if (w.again) {
         plum_walk_start(&w, out);
-        p = plum_walk(&w);
+        p = plum_walk_through(&w);
     }
 
     if (p != w.end) {
@@ -80,9 +81,21 @@ plum_walk_start(plum_walk_t *w, uint8_t *out)
     w->unsure = 0;
     w->again = 0;
     w->dropped = 0;
-    w->depth = 0;
 
     plum_seen_start(w->scratch);
+}
+
+
+static const uint8_t *
+plum_walk_through(plum_walk_t *w)
+{
+#if (PLUM_HAVE_AVX2)
+    if (w->scratch->avx2) {
+        return plum_walk_avx2(w);
+    }
+#endif
+
+    return plum_walk(w);
 }
 
 

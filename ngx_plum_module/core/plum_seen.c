@@ -52,9 +52,11 @@ plum_scratch_create(const plum_plan_t *plan)
         return NULL;
     }
 
+    scratch->avx2 = plum_scan_has_avx2();
+
     for (i = 0; i < PLUM_GUESSES; i++) {
-        scratch->guesses[i].next = scratch->guesses;
-        scratch->guesses[i].inner = scratch->guesses;
+        scratch->guesses[i].then[PLUM_GUESS_NEXT] = scratch->guesses;
+        scratch->guesses[i].then[PLUM_GUESS_INNER] = scratch->guesses;
     }
 
     return scratch;

@@ -5,13 +5,30 @@
 #include <plum_walk.h>
 
 
+/*
+ * Where the walk is.  The loop keeps it in registers, so what takes a pointer
+ * to it has to become a part of the loop.
+ */
+
+#define PLUM_WALK_INLINE                                                      \
+    PLUM_SCAN static inline __attribute__((always_inline))
+
+typedef struct {
+    const uint8_t       *p;
+    const uint8_t       *end;
+    plum_frame_t        *top;
+    const plum_node_t   *node;           /* of the value at p */
+    plum_guess_t       **inner;          /* of the first member in it */
+    size_t               dropped;
+    unsigned             empty;          /* the container, just entered */
+} plum_place_t;
+
+
 static unsigned plum_walk_scalar(plum_walk_t *w, const plum_node_t *node,
     const uint8_t *from, const uint8_t *to, unsigned escaped);
-static const uint8_t *plum_walk_container(plum_walk_t *w, const uint8_t *p,
-    const plum_node_t *node);
-static const uint8_t *plum_walk_push(plum_walk_t *w, const uint8_t *p,
-    const plum_node_t *node, plum_mode_t mode);
-static const uint8_t *plum_walk_close(plum_walk_t *w, const uint8_t *p);
+static unsigned plum_walk_container(plum_walk_t *w, const uint8_t *p,
+    const plum_node_t *node, plum_mode_t *mode);
+static void plum_walk_written(plum_walk_t *w, const uint8_t *p);
 
 
 static inline unsigned
@@ -84,26 +101,22 @@ plum_walk_write(plum_walk_t *w, const uint8_t *from, const uint8_t *to)
 }
 
 
-static inline const uint8_t *
-plum_walk_guessed(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
-    const uint8_t *end, const plum_node_t **node)
+PLUM_SCAN static inline const uint8_t *
+plum_walk_guessed(plum_walk_t *w, const plum_frame_t *top, const uint8_t *p,
+    const uint8_t *end)
 {
-    uint64_t       wrong;
     plum_guess_t  *guess;
 
     if (end - p < PLUM_GUESS_LENGTH) {
-        return plum_walk_name(w, p, node);
+        return plum_walk_name(w, p);
     }
 
-    guess = *top->guess;
+    guess = *w->guess;
 
-    wrong = (uintptr_t) guess->parent ^ (uintptr_t) top->node;
-    wrong |= (plum_json_load8(p) ^ guess->text[0]) & guess->mask[0];
-    wrong |= (plum_json_load8(p + 8) ^ guess->text[1]) & guess->mask[1];
-    wrong |= (plum_json_load8(p + 16) ^ guess->text[2]) & guess->mask[2];
-
-    if (wrong) {
-        return plum_walk_name(w, p, node);
+    if (guess->parent != top->node
+        || plum_scan_differs(p, guess->text, guess->mask))
+    {
+        return plum_walk_name(w, p);
     }
 
     if (guess->stamp != NULL) {
@@ -118,112 +131,230 @@ plum_walk_guessed(plum_walk_t *w, plum_frame_t *top, const uint8_t *p,
     w->name = p;
     p += guess->len;
     w->name_end = p - 1;
-    w->inner = &guess->inner;
 
-    top->guess = &guess->next;
-    *node = guess->node;
+    w->guess = guess->then;
+    w->node = guess->node;
 
-    return plum_json_space(p);
+    return plum_json_space(p, end);
 }
 
 
-const uint8_t *
-plum_walk(plum_walk_t *w)
+/* into the container at hand; 0 if that is too deep */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_push(plum_walk_t *w, plum_place_t *at, plum_mode_t mode)
 {
-    size_t              dropped;
-    unsigned            escaped;
-    plum_mode_t         mode;
     plum_frame_t       *top;
-    const uint8_t      *p, *from, *end;
     const plum_node_t  *node;
 
-    dropped = 0;
-    p = w->start;
-    end = w->end;
-    node = w->plan->nodes;
+    top = at->top;
+    node = at->node;
 
-    if (*p != '{' && *p != '[') {
-        return NULL;
+    top->guess = w->guess;
+    w->guess = at->inner;
+
+    if (top == &w->frames[PLUM_JSON_DEPTH]) {
+        return 0;
     }
 
-    mode = plum_walk_wants(w, node->whole) ? PLUM_WHOLE : PLUM_KEEP;
+    top++;
 
-    if (mode == PLUM_WHOLE) {
-        w->whole = p;
-        w->whole_depth = 1;
+    top->node = node;
+    top->element = (node->element != 0) ? &w->plan->nodes[node->element]
+                                        : &plum_node_none;
+    top->serial = ++w->scratch->serial;
+    top->closing = (uint8_t) (*at->p + 2);
+    top->mode = (uint8_t) mode;
+    top->more = 0;
+    top->counts = (mode == PLUM_KEEP && *at->p == '{');
+
+    w->top = top;
+    at->top = top;
+    at->p = plum_json_space(at->p + 1, at->end);
+    at->empty = (*at->p == top->closing);
+
+    return 1;
+}
+
+
+/* into the root; 0 if there is none */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_root(plum_walk_t *w, plum_place_t *at)
+{
+    plum_mode_t  mode;
+
+    at->p = w->start;
+    at->end = w->end;
+    at->top = w->frames;
+    at->node = w->plan->nodes;
+    at->inner = w->scratch->guesses[PLUM_GUESS_ROOT].then;
+    at->dropped = 0;
+
+    if (*at->p != '{' && *at->p != '[') {
+        return 0;
+    }
+
+    w->guess = at->inner;
+
+    if (plum_walk_wants(w, at->node->whole)) {
+        mode = PLUM_WHOLE;
+        w->whole = at->p;
+        w->whole_frame = at->top + 1;
 
     } else {
-        *w->out++ = *p;
+        mode = PLUM_KEEP;
+        *w->out++ = *at->p;
     }
 
-    w->inner = &w->scratch->guesses[PLUM_GUESS_ROOT].inner;
+    return plum_walk_push(w, at, mode);
+}
 
-    p = plum_walk_push(w, p, node, mode);
 
-opened:
+/* a member up to its value, or nothing of an element */
 
-    if (p == NULL) {
+PLUM_WALK_INLINE unsigned
+plum_walk_turn(plum_walk_t *w, plum_place_t *at)
+{
+    if (at->top->closing == ']') {
+        at->node = at->top->element;
+        at->inner = w->guess;
+        return 1;
+    }
+
+    at->p = plum_walk_guessed(w, at->top, at->p, at->end);
+
+    at->node = w->node;
+    at->inner = w->guess + PLUM_GUESS_INNER;
+
+    return at->p != NULL;
+}
+
+
+/* into a container */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_into(plum_walk_t *w, plum_place_t *at)
+{
+    plum_mode_t  mode;
+
+    if (at->node == &plum_node_none) {
+        mode = (at->top->mode == PLUM_KEEP) ? PLUM_DROP : at->top->mode;
+        at->dropped += at->top->counts;
+
+    } else if (!plum_walk_container(w, at->p, at->node, &mode)) {
+        return 0;
+    }
+
+    return plum_walk_push(w, at, mode);
+}
+
+
+/* over a scalar */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_over(plum_walk_t *w, plum_place_t *at)
+{
+    unsigned        escaped;
+    const uint8_t  *from;
+
+    from = at->p;
+    escaped = 0;
+
+    at->p = plum_json_scalar(from, at->end, &escaped);
+    if (at->p == NULL) {
+        return 0;
+    }
+
+    if (at->node == &plum_node_none) {
+        at->dropped += at->top->counts;
+        return 1;
+    }
+
+    return plum_walk_scalar(w, at->node, from, at->p, escaped);
+}
+
+
+/* out of the containers that end here, to the next member or element */
+
+PLUM_WALK_INLINE unsigned
+plum_walk_out(plum_walk_t *w, plum_place_t *at)
+{
+    for ( ;; ) {
+
+        if (*at->p <= ' ') {
+            at->p = plum_json_space(at->p, at->end);
+        }
+
+        if (*at->p == ',') {
+            at->p = plum_json_space(at->p + 1, at->end);
+            return 1;
+        }
+
+        if (*at->p != at->top->closing) {
+            return 0;
+        }
+
+        at->p++;
+
+        if (at->top->mode != PLUM_DROP) {
+            plum_walk_written(w, at->p);
+        }
+
+        w->top = --at->top;
+        w->guess = at->top->guess;
+
+        if (at->top == w->frames) {
+            return 1;
+        }
+
+        if (at->p == at->end) {
+            return 0;
+        }
+    }
+}
+
+
+PLUM_SCAN const uint8_t *
+plum_walk(plum_walk_t *w)
+{
+    plum_place_t  at;
+
+    if (!plum_walk_root(w, &at)) {
         return NULL;
     }
 
-    top = w->top;
+    do {
+        if (at.empty) {
+            at.empty = 0;
 
-    if (*p == top->closing) {
-        goto after;
-    }
+        } else {
+            if (!plum_walk_turn(w, &at)) {
+                return NULL;
+            }
 
-turn:
+            if (*at.p == '{' || *at.p == '[') {
+                if (!plum_walk_into(w, &at)) {
+                    return NULL;
+                }
 
-    if (top->closing == '}') {
-        p = plum_walk_guessed(w, top, p, end, &node);
-        if (p == NULL) {
+                continue;
+            }
+
+            if (!plum_walk_over(w, &at)) {
+                return NULL;
+            }
+        }
+
+        if (!plum_walk_out(w, &at)) {
             return NULL;
         }
 
-    } else {
-        node = top->element;
-        w->inner = top->guess;
-    }
+    } while (at.top != w->frames);
 
-    if (*p == '{' || *p == '[') {
-        p = plum_walk_container(w, p, node);
-        goto opened;
-    }
+    w->dropped += at.dropped;
 
-    from = p;
-    escaped = 0;
-
-    p = plum_json_scalar(p, end, &escaped);
-    if (p == NULL) {
-        return NULL;
-    }
-
-    if (node == &plum_node_none) {
-        dropped += top->counts;
-
-    } else if (!plum_walk_scalar(w, node, from, p, escaped)) {
-        return NULL;
-    }
-
-after:
-
-    p = plum_json_space(p);
-
-    if (*p == ',') {
-        p = plum_json_space(p + 1);
-        goto turn;
-    }
-
-    p = plum_walk_close(w, p);
-
-    if (p == NULL || w->depth == 0) {
-        w->dropped += dropped;
-        return p;
-    }
-
-    top = w->top;
-
-    goto after;
+    return at.p;
 }
 
 
@@ -255,95 +386,56 @@ plum_walk_scalar(plum_walk_t *w, const plum_node_t *node, const uint8_t *from,
 }
 
 
-static const uint8_t *
-plum_walk_container(plum_walk_t *w, const uint8_t *p, const plum_node_t *node)
-{
-    plum_mode_t  mode;
+/* a container that a rule or a probe speaks of; 0 as above */
 
+static unsigned
+plum_walk_container(plum_walk_t *w, const uint8_t *p, const plum_node_t *node,
+    plum_mode_t *mode)
+{
     if (node->probe != PLUM_NO_PROBE) {
         plum_walk_probe(w, node->probe, p, p, 0);
 
         if (w->again) {
-            return NULL;
+            return 0;
         }
     }
 
-    mode = w->top->mode;
+    *mode = w->top->mode;
 
-    if (mode == PLUM_KEEP) {
-
-        if (plum_walk_wants(w, node->whole)) {
-            plum_walk_write(w, p, p);
-
-            mode = PLUM_WHOLE;
-            w->whole = p;
-            w->whole_depth = w->depth + 1;
-
-        } else if (plum_walk_wants(w, (*p == '{') ? node->members
-                                                  : node->elements))
-        {
-            plum_walk_write(w, p, p + 1);
-
-        } else {
-            mode = PLUM_DROP;
-            w->dropped += w->top->counts;
-        }
+    if (*mode != PLUM_KEEP) {
+        return 1;
     }
 
-    return plum_walk_push(w, p, node, mode);
+    if (plum_walk_wants(w, node->whole)) {
+        plum_walk_write(w, p, p);
+
+        *mode = PLUM_WHOLE;
+        w->whole = p;
+        w->whole_frame = w->top + 1;
+
+    } else if (plum_walk_wants(w, (*p == '{') ? node->members
+                                              : node->elements))
+    {
+        plum_walk_write(w, p, p + 1);
+
+    } else {
+        *mode = PLUM_DROP;
+        w->dropped += w->top->counts;
+    }
+
+    return 1;
 }
 
 
-static const uint8_t *
-plum_walk_push(plum_walk_t *w, const uint8_t *p, const plum_node_t *node,
-    plum_mode_t mode)
+/* the container that ends before p is kept */
+
+static void
+plum_walk_written(plum_walk_t *w, const uint8_t *p)
 {
-    plum_frame_t  *top;
-
-    if (w->depth == PLUM_JSON_DEPTH) {
-        return NULL;
-    }
-
-    top = &w->frames[w->depth++];
-    w->top = top;
-
-    top->node = node;
-    top->element = (node->element != 0) ? &w->plan->nodes[node->element]
-                                        : &plum_node_none;
-    top->serial = ++w->scratch->serial;
-    top->guess = w->inner;
-    top->closing = (uint8_t) (*p + 2);
-    top->mode = (uint8_t) mode;
-    top->more = 0;
-    top->counts = (mode == PLUM_KEEP && *p == '{');
-
-    return plum_json_space(p + 1);
-}
-
-
-static const uint8_t *
-plum_walk_close(plum_walk_t *w, const uint8_t *p)
-{
-    if (*p != w->top->closing) {
-        return NULL;
-    }
-
-    p++;
-
     if (w->top->mode == PLUM_KEEP) {
-        *w->out++ = w->top->closing;
+        *w->out++ = p[-1];
 
-    } else if (w->top->mode == PLUM_WHOLE && w->whole_depth == w->depth) {
+    } else if (w->top == w->whole_frame) {
         w->out = plum_walk_copy(w->out, w->whole, p, w->end);
     }
-
-    if (--w->depth != 0) {
-        w->top--;
-
-        if (p == w->end) {
-            return NULL;
-        }
-    }
-
-    return p;
 }

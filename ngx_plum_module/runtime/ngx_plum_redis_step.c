@@ -108,6 +108,8 @@ ngx_plum_redis_start_tcp(ngx_plum_redis_conn_t *conn)
 
     c->data = conn;
     c->log = log;
+    /* its end is reported once; each recv() that says so would be a line */
+    c->log_error = NGX_ERROR_INFO;
     c->read->handler = ngx_plum_redis_conn_read;
     c->write->handler = ngx_plum_redis_conn_write;
 

@@ -11,6 +11,7 @@
 #include "unit.h"
 
 #include <plum_project.h>
+#include <plum_trie.h>
 
 
 #define PROJECT_EVENTS   70
@@ -94,9 +95,53 @@ project_plan(const char *rules, plum_error_t *err)
 }
 
 
+/* by the other walk: the same in all respects */
+
+static inline plum_project_rc_t
+project_compare(const plum_plan_t *plan, plum_scratch_t *scratch,
+    const uint8_t *text, size_t len, plum_project_rc_t rc, const uint8_t *out,
+    const plum_value_t *probes, const plum_projection_t *result)
+{
+    unsigned            same;
+    uint8_t            *other;
+    plum_value_t        values[PLUM_PLAN_PROBES];
+    plum_projection_t   found;
+    plum_project_rc_t   verdict;
+
+    other = malloc(len ? len : 1);
+
+    if (other == NULL) {
+        return PLUM_PROJECT_NOMEM;
+    }
+
+    verdict = plum_project(plan, scratch, text, len, other, values, &found);
+
+    same = (verdict == rc && memcmp(&found, result, sizeof(found)) == 0);
+
+    if (same && rc == PLUM_PROJECT_OK) {
+        same = (memcmp(other, out, found.length) == 0);
+    }
+
+    if (same && plan->nprobes != 0) {
+        same = (memcmp(values, probes,
+                       plan->nprobes * sizeof(plum_value_t)) == 0);
+    }
+
+    if (!same && verdict != PLUM_PROJECT_NOMEM) {
+        fail_msg("two walks: %.*s", (int) len, (const char *) text);
+    }
+
+    free(other);
+
+    return verdict;
+}
+
+
 /*
  * Projects a copy of the text that ends where its memory does, so that a
- * sanitizer sees every step too far; out is owned by the caller.
+ * sanitizer sees every step too far; out is owned by the caller.  Where
+ * there are two walks, they have to agree, and take turns to be the first
+ * to learn a name.
  */
 
 static inline plum_project_rc_t
@@ -104,6 +149,9 @@ project_run(const plum_plan_t *plan, plum_scratch_t *scratch,
     const uint8_t *text, size_t len, uint8_t **out, plum_value_t *probes,
     uint8_t **copy, plum_projection_t *result)
 {
+    unsigned           avx2;
+    plum_project_rc_t  rc;
+
     *copy = malloc(len ? len : 1);
     *out = malloc(len ? len : 1);
 
@@ -113,7 +161,20 @@ project_run(const plum_plan_t *plan, plum_scratch_t *scratch,
 
     memcpy(*copy, text, len);
 
-    return plum_project(plan, scratch, *copy, len, *out, probes, result);
+    avx2 = scratch->avx2;
+    scratch->avx2 = avx2 && len % 2;
+
+    rc = plum_project(plan, scratch, *copy, len, *out, probes, result);
+
+    if (avx2 && rc != PLUM_PROJECT_NOMEM) {
+        scratch->avx2 = !scratch->avx2;
+        rc = project_compare(plan, scratch, *copy, len, rc, *out, probes,
+                             result);
+    }
+
+    scratch->avx2 = avx2;
+
+    return rc;
 }
 
 
