@@ -76,7 +76,7 @@ my @stores = (
         qr/certificate.*(?:name|match)|(?:name|match).*certificate/i],
     ['expired', "rediss://localhost:%%PORT_expired%% $ca", qr/expired/],
     ['no_certificate', "rediss://localhost:%%PORT_mutual%% $ca",
-        qr/certificate required|$RESET/],
+        qr/certificate required|TLS handshake failed|$RESET/],
     ['strange', "rediss://localhost:%%PORT_mutual%% $ca $strange",
         qr/unknown ca|$RESET/],
     ['plain_to_tls', "redis://${at}tls%%", qr/it closed the connection/],
