@@ -35,6 +35,8 @@ STORE_INCS = -I$(BUILD)/objs $(addprefix -I$(NGINX_SRC)/src/,core event \
              event/modules event/quic os/unix)
 
 WARNINGS     = -W -Wall -Wextra -Werror
+# with clang -Wextra undoes the -Wno-unused-parameter that NGINX gives
+NGX_WARNINGS = $(WARNINGS) -Wno-unused-parameter
 CORE_CFLAGS  = -std=c99 -O2 -g -pedantic -Wconversion $(WARNINGS) -Iinclude
 # cmocka 2 calls deprecated what cmocka 1 has nothing else for
 UNIT_CFLAGS  = -std=c99 -D_GNU_SOURCE -O1 -g $(WARNINGS) -Iinclude \
@@ -78,7 +80,7 @@ $(MODULE): $(SOURCES) $(HEADERS) config Makefile
 	@root=$$(pwd); cd $(NGINX_SRC) && bash -c '. ./conf_flags; \
 	    ./configure "$${NGX_CONF_FLAGS[@]}" \
 	    --with-cc="$(CC)" \
-	    --with-cc-opt="-g -O2 $(WARNINGS) -fstack-protector-strong \
+	    --with-cc-opt="-g -O2 $(NGX_WARNINGS) -fstack-protector-strong \
 	        -Wformat -Werror=format-security -D_FORTIFY_SOURCE=2 -fPIC \
 	        $(MODULE_CFLAGS)" \
 	    --with-ld-opt="$(MODULE_LDFLAGS)" \

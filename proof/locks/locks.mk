@@ -24,7 +24,7 @@ $(LOCKS)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
     proof/locks/locks.c | $(PROOF)/src/nginx/.complete
 	@echo "building nginx that guards its zones"
 	@CC=gcc CC_OPT=-O1 proof/nginx-build $(PROOF)/src/nginx $(LOCKS)
-	@cd $(PROOF)/src/nginx && gcc -O1 -g $(WARNINGS) -Wno-unused-parameter \
+	@cd $(PROOF)/src/nginx && gcc -O1 -g $(NGX_WARNINGS) \
 	    -c -o $(CURDIR)/$(LOCKS)/locks.o \
 	    $(addprefix -Isrc/,core event event/modules os/unix) \
 	    -I$(CURDIR)/$(LOCKS)/objs $(CURDIR)/proof/locks/locks.c

@@ -23,7 +23,7 @@ test-static: proof-deps
 $(STATIC)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
     proof/matrix/matrix.mk | $(PROOF)/src/nginx/.complete
 	@echo "building nginx with the module in it"
-	@CC='$(CC)' CC_OPT='-O2 $(WARNINGS)' \
+	@CC='$(CC)' CC_OPT='-O2 $(NGX_WARNINGS)' \
 	    proof/nginx-build $(PROOF)/src/nginx $(STATIC)
 
 # root only: roots are made by debootstrap
