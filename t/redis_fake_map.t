@@ -19,7 +19,7 @@ my $LAST = 16383;
 
 my $t = Test::Plum::Gateway->new;
 my $bad = Test::Plum::BadStores->new(test => $t, scheme => 'redis+cluster',
-    good => \&good);
+    good => \&good, connections => 2048);
 
 my @own = ("\$9\r\n127.0.0.1\r\n", ':%PORT%');
 my $closed = $t->port('closed');

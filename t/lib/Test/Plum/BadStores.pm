@@ -42,7 +42,7 @@ my $USUAL = 4;         # seconds that they take
 
 
 # %opt: test; scheme, tail, good: of all cases; location: what plum_idempotency
-# has beyond the name
+# has beyond the name; connections: of the worker
 
 sub new {
     my ($class, %opt) = @_;
@@ -108,7 +108,7 @@ sub gateway {
             . ($passes ? '3s' : '300ms') . ";\n";
     }
     $t->gateway(
-        default => 's0',
+        default => 's0', connections => $self->{connections},
         stores => join('', map { $_->{line} } @cases),
         locations => {%locations, map { ("/$_->{store}" =>
             "plum_idempotency $_->{store} $more;") } @cases},

@@ -21,7 +21,8 @@ my $serial = 0;
 
 # writes the configuration and starts.  stores: plum_store lines; locations:
 # what they have beyond "/"; http: more lines; default: plum_idempotency of
-# the server ("events").  of: another gateway, whose ports are used
+# the server ("events").  of: another gateway, whose ports are used;
+# connections: of a worker
 
 sub gateway {
     my ($self, %opt) = @_;
@@ -40,10 +41,13 @@ sub gateway {
     } sort keys %{$opt{locations} || {}};
     my $default = $opt{default} || 'events';
     my $more = $opt{http} || '';
+    my $n = $opt{connections};
+    my $events = $n ? "worker_rlimit_nofile @{[2 * $n]};\n"
+        . "events { worker_connections $n; }" : 'events {}';
 
     $self->write_conf(<<"CONF");
 %%GLOBALS%%
-events {}
+$events
 http {
     %%HTTP_GLOBALS%%
     log_format plum '\$uri \$status [\$plum_verdict] [\$plum_reason] '
