@@ -122,7 +122,7 @@ project_compare(const plum_plan_t *plan, plum_scratch_t *scratch,
         same = (memcmp(other, out, found.length) == 0);
     }
 
-    if (same && plan->nprobes != 0) {
+    if (same && probes != NULL && plan->nprobes != 0) {
         same = (memcmp(values, probes,
                        plan->nprobes * sizeof(plum_value_t)) == 0);
     }
