@@ -27,16 +27,15 @@ test-nomem: test-nomem-gateway
 test-nomem-gateway: proof-deps
 	@$(MAKE) -s --no-print-directory $(NOMEM)/objs/nginx
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(NOMEM)/objs/nginx \
-	    ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=print_suppressions=0:$(strip \
-	    )suppressions=$(CURDIR)/proof/asan/suppressions \
+	    ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=print_suppressions=0 \
 	    $(PROVE) proof/nomem/gateway.t
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(NOMEM)/objs/nginx \
 	    ASAN_OPTIONS=detect_leaks=0 $(PROVE) proof/nomem/config.t
 
 $(NOMEM)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
-    proof/nomem/fail.h | $(PROOF)/src/nginx/.complete
+    proof/nomem/fail.h $(ASAN_LEAKS) | $(PROOF)/src/nginx/.complete
 	@echo "building nginx without memory"
 	@CC=gcc CC_OPT='-O1 -DNGX_DEBUG_PALLOC=1 $(ASAN_FLAGS) $(ASAN_CORE)' \
-	    LD_OPT='$(ASAN_FLAGS)' \
+	    LD_OPT='$(ASAN_FLAGS) $(CURDIR)/$(ASAN_LEAKS)' \
 	    MODULE_OPT='$(FAIL_FLAGS)' \
 	    proof/nginx-build $(PROOF)/src/nginx $(NOMEM)
