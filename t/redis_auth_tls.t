@@ -51,6 +51,9 @@ my $strange = $mine =~ s/client\./stranger./gr;
 # the alert may be lost in a reset
 my $RESET = qr/reset by peer.*maxmemory-policy/;
 
+# where reads are cut (make test-short) the alert may not get here
+my $CUT = $ENV{SHORT_IO_LOG} ? '|TLS handshake failed' : '';
+
 # name, address and parameters, and for those that fail: what the log says
 my @stores = (
     ['acl', "redis://nginx\@${at}acl%% $pass"],
@@ -76,7 +79,7 @@ my @stores = (
         qr/certificate.*(?:name|match)|(?:name|match).*certificate/i],
     ['expired', "rediss://localhost:%%PORT_expired%% $ca", qr/expired/],
     ['no_certificate', "rediss://localhost:%%PORT_mutual%% $ca",
-        qr/certificate required|TLS handshake failed|$RESET/],
+        qr/certificate required|$RESET$CUT/],
     ['strange', "rediss://localhost:%%PORT_mutual%% $ca $strange",
         qr/unknown ca|$RESET/],
     ['plain_to_tls', "redis://${at}tls%%", qr/it closed the connection/],
