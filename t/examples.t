@@ -357,7 +357,8 @@ sub example {
     my $t = Test::Plum->new(workers => 0 + $cpus);
     my $dir = $t->dir;
     my $text = slurp("conf/$name");
-    my $own = join "\n", $t->load_lines, 'daemon off;', $ENV{PLUM_TEST_GLOBALS} || ();
+    my $own = join "\n", $t->load_lines, 'daemon off;',
+        $ENV{PLUM_TEST_GLOBALS} || ();
 
     cmp_ok(scalar(split /\n/, $text), '<=', 90, 'lines');
     for my $address (keys %{$opt{address} || {}}) {
