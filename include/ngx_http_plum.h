@@ -114,6 +114,7 @@ typedef struct {
     ngx_array_t                  allowlists; /* ngx_http_plum_allowlist_t * */
     ngx_array_t                  stores;     /* ngx_plum_store_t * */
     ngx_array_t                  locations;  /* ngx_http_plum_location_t */
+    ngx_array_t                  warnings;   /* ngx_str_t: those written */
     ngx_http_plum_allowlist_t    all;        /* built in */
     ngx_int_t                    stale[NGX_HTTP_PLUM_STALE];
 } ngx_http_plum_main_conf_t;

@@ -223,6 +223,8 @@ ngx_http_plum_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&pmcf->locations, cf->pool, 4,
                           sizeof(ngx_http_plum_location_t))
            != NGX_OK
+        || ngx_array_init(&pmcf->warnings, cf->pool, 4, sizeof(ngx_str_t))
+           != NGX_OK
         || ngx_array_init(&pmcf->all.rules, cf->pool, 1,
                           sizeof(ngx_http_plum_allow_rule_t))
            != NGX_OK)

@@ -1,0 +1,43 @@
+/*
+ * Reviews of the configuration: checks of a location where plum is on that
+ * need everything merged (listens, variables, content handlers, directives of
+ * other modules).  A review is a function in ngx_http_plum_conf_review_*.c and
+ * a row of the table in ngx_http_plum_conf_review.c.  Reviews run once, when
+ * the configuration is read; what they find is either a [warn] (the
+ * configuration works, but weakly) or an [emerg] (it cannot work).
+ */
+
+#ifndef _NGX_HTTP_PLUM_REVIEW_H_INCLUDED_
+#define _NGX_HTTP_PLUM_REVIEW_H_INCLUDED_
+
+
+#include <ngx_http_plum.h>
+
+
+/*
+ * NGX_OK, warned or not; NGX_ERROR after an [emerg], written by
+ * ngx_http_plum_conf_error().  "if" and "limit_except" blocks inside of a
+ * location are locations, too: each is reviewed with the rules that it has.
+ */
+
+typedef ngx_int_t (*ngx_http_plum_review_pt)(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
+
+/*
+ * Writes "text in file:line" as a [warn].  A text that has been written for
+ * the same place is not written again, so that a review need not care about
+ * blocks inside of a location, and about locations that inherit a directive.
+ */
+
+void ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
+    const char *fmt, ...);
+
+
+/* the listens of the server against plum_tls */
+
+ngx_int_t ngx_http_plum_review_tls(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
+
+#endif /* _NGX_HTTP_PLUM_REVIEW_H_INCLUDED_ */

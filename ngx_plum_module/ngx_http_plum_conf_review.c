@@ -1,0 +1,137 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum_review.h>
+
+
+static ngx_int_t ngx_http_plum_review_replays(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+static ngx_int_t ngx_http_plum_review_answer(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
+
+static const ngx_http_plum_review_pt  ngx_http_plum_reviews[] = {
+    ngx_http_plum_review_answer,
+    ngx_http_plum_review_replays,
+    ngx_http_plum_review_tls,
+    NULL
+};
+
+
+ngx_int_t
+ngx_http_plum_conf_review(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
+{
+    ngx_uint_t                      i;
+    ngx_http_plum_location_t       *location;
+    const ngx_http_plum_review_pt  *review;
+
+    location = pmcf->locations.elts;
+
+    for (i = 0; i < pmcf->locations.nelts; i++) {
+        for (review = ngx_http_plum_reviews; *review; review++) {
+            if ((*review)(cf, &location[i]) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
+    const char *fmt, ...)
+{
+    u_char                      text[NGX_MAX_CONF_ERRSTR], *p, *last;
+    va_list                     args;
+    ngx_str_t                   line, *warning;
+    ngx_uint_t                  i;
+    ngx_http_plum_main_conf_t  *pmcf;
+
+    last = text + NGX_MAX_CONF_ERRSTR;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(text, last, fmt, args);
+    va_end(args);
+
+    p = ngx_slprintf(p, last, " in %V:%ui", &where->file, where->line);
+
+    line.data = text;
+    line.len = p - text;
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plum_module);
+    warning = pmcf->warnings.elts;
+
+    for (i = 0; i < pmcf->warnings.nelts; i++) {
+        if (ngx_http_plum_same(&warning[i], &line)) {
+            return;
+        }
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0, "%V", &line);
+
+    /* without memory for its copy, the text may be written twice */
+
+    line.data = ngx_pstrdup(cf->pool, &line);
+    warning = line.data ? ngx_array_push(&pmcf->warnings) : NULL;
+
+    if (warning) {
+        *warning = line;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_plum_review_answer(ngx_conf_t *cf, ngx_http_plum_location_t *location)
+{
+    ngx_http_plum_loc_conf_t  *plcf;
+
+    plcf = location->plcf;
+
+    if (plcf->idempotency && plcf->idempotency->answer
+        && plcf->ack != NGX_HTTP_PLUM_ACK_OFF)
+    {
+        ngx_http_plum_conf_warn(cf, &plcf->where,
+                                "\"answer=\" without \"plum_ack off\": "
+                                "duplicates get the upstream's answer, the "
+                                "first does not");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_review_replays(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location)
+{
+    ngx_uint_t                   i;
+    ngx_http_plum_loc_conf_t    *plcf;
+    ngx_http_plum_signature_t  **signature;
+
+    plcf = location->plcf;
+
+    if (plcf->idempotency) {
+        return NGX_OK;
+    }
+
+    /* one line that binds the time is enough: all of them must hold */
+
+    signature = plcf->signatures->elts;
+
+    for (i = 0; i < plcf->signatures->nelts; i++) {
+        if (!plum_scheme_replayable(&signature[i]->scheme)) {
+            return NGX_OK;
+        }
+    }
+
+    ngx_http_plum_conf_warn(cf, &plcf->where,
+                            "no signature has a timestamp and "
+                            "\"plum_idempotency\" is off: replays pass");
+
+    return NGX_OK;
+}
