@@ -2,7 +2,8 @@
 # make test   build the module and run every test
 # make help   the rest
 
-.PHONY: all run test deps module unit check-t check-unit lint clean help
+.PHONY: all run test deps module unit check-t check-unit compdb lint clean \
+        help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -124,6 +125,13 @@ check-unit: unit
 check-t: $(MODULE)
 	$(PROVE) t/*.t
 
+# for clangd and other tools that read how each file is compiled
+compdb:
+	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES) bear'
+	@$(MAKE) --no-print-directory module
+	cd $(NGINX_SRC) && bear --output $(CURDIR)/compile_commands.json -- \
+	    $(MAKE) -s -B -f $(CURDIR)/$(BUILD)/objs/Makefile modules
+
 include proof/proof.mk
 
 include bench/bench.mk
@@ -144,6 +152,7 @@ help:
 	@echo 'make bench-scale, bench-soak MINUTES=10, bench-micro,'
 	@echo '     bench-instructions   as things grow, for long, the core alone'
 	@echo 'make lint     clang-tidy, cppcheck, style'
+	@echo 'make compdb   compile_commands.json, for clangd'
 	@echo 'make coverage   lines and branches that the tests run'
 	@echo 'make deb      the Debian package, tried in a clean root'
 	@echo 'make test-valgrind   some of the tests under valgrind'
