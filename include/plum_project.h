@@ -8,17 +8,7 @@
  * afterwards, and may be shared.  A scratch belongs to one thread (one
  * worker) and one plan, and is used for one text after another.
  *
- * Paths (the grammar, as users write it in plum_allowlist):
- *
- *     path    = "**" / step *( "." name / "." "*" / "[]" ) [ ".**" ]
- *     step    = name / "*" / "[]"
- *     name    = 1*char, any byte but  . [ ] * "  and white space
- *             / DQUOTE any bytes, \" and \\ for those two DQUOTE
- *
- * "[]" is each element of an array ("items[].sku", "[].id"), "*" any member
- * name at that level, a final ".**" the whole value, whatever it is.
- * Without "**" a path keeps strings, numbers, true, false and null; a
- * container that stands where it ends is dropped.
+ * Paths are those of plum_path.h.
  *
  * Rules of the result:
  *  - kept values are the sender's bytes, in the sender's order; between them
@@ -47,12 +37,9 @@
 #define _PLUM_PROJECT_H_INCLUDED_
 
 
+#include <plum_path.h>
 #include <plum_types.h>
 
-
-#ifndef PLUM_JSON_DEPTH
-#define PLUM_JSON_DEPTH      64
-#endif
 
 /* limits of a plan: beyond them the functions below return PLUM_ERROR */
 
@@ -150,14 +137,6 @@ int plum_plan_compile(plum_plan_t *plan, plum_error_t *err);
 /* the number of slots that plum_project() fills */
 
 size_t plum_plan_slots(const plum_plan_t *plan);
-
-/*
- * Checks a path's grammar alone; for errors at the line where it stands.  A
- * path of more than PLUM_JSON_DEPTH steps is an error too.
- */
-
-int plum_path_check(const plum_str_t *path, plum_error_t *err);
-
 
 /*
  * A scratch for one worker and one compiled plan; NULL if out of memory.

@@ -26,15 +26,6 @@
 #define PLUM_NO_PROBE        ((unsigned) -1)
 
 
-typedef enum {
-    PLUM_STEP_END = 0,
-    PLUM_STEP_NAME,          /* name */
-    PLUM_STEP_ANY,           /* "*" */
-    PLUM_STEP_ELEMENT,       /* "[]" */
-    PLUM_STEP_WHOLE          /* "**", always the last one */
-} plum_step_kind_t;
-
-
 /* the rules' own tree; indexes, 0 is the root and stands for "none" */
 
 typedef struct {
@@ -164,19 +155,6 @@ struct plum_scratch_s {
 };
 
 
-/*
- * Reads the next step.  *at, 0 at first, moves past it.  A name is decoded
- * into name (as long as the path), its length goes to *len.
- */
-
-int plum_path_step(const plum_str_t *path, size_t *at,
-    plum_step_kind_t *kind, uint8_t *name, size_t *len, plum_error_t *err);
-
-/* "what: value" with the value's unprintable bytes as "?", cut if too long */
-
-void plum_path_explain(plum_error_t *err, const char *before,
-    const plum_str_t *value, const char *after);
-
 /* the second half of plum_plan_compile() */
 
 int plum_trie_build(plum_plan_t *plan, plum_error_t *err);
@@ -198,18 +176,6 @@ void plum_seen_start(plum_scratch_t *scratch);
 
 plum_project_rc_t plum_seen_add(plum_scratch_t *scratch, uint64_t serial,
     const uint8_t *name, const uint8_t *decoded, size_t len);
-
-
-/* inline, so that whoever reads a caller sees that it is never PLUM_OK */
-
-static inline int
-plum_path_error(plum_error_t *err, const char *before,
-    const plum_str_t *value, const char *after)
-{
-    plum_path_explain(err, before, value, after);
-
-    return PLUM_ERROR;
-}
 
 
 /*

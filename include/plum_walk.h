@@ -97,9 +97,13 @@ const uint8_t *plum_walk_avx2(plum_walk_t *w);
 
 const uint8_t *plum_walk_name(plum_walk_t *w, const uint8_t *p);
 
-/* a value that a probe asked for; the event type among them */
+/*
+ * Stores the value from p to end in the probe's slot.  escaped: it is a string
+ * with a backslash in it.  If the probe is the event type, the rules of that
+ * type hold from here on, and an unsure walk is marked to start again.
+ */
 
-void plum_walk_probe(plum_walk_t *w, unsigned slot, const uint8_t *p,
+void plum_probe(plum_walk_t *w, unsigned slot, const uint8_t *p,
     const uint8_t *end, unsigned escaped);
 
 

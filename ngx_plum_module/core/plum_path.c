@@ -1,10 +1,11 @@
 /*
- * The grammar of paths; see plum_project.h.
+ * The grammar of paths; see plum_path.h.
  */
 
 #include <stdio.h>
+#include <string.h>
 
-#include <plum_trie.h>
+#include <plum_path.h>
 
 
 static unsigned plum_path_plain(uint8_t c);

@@ -7,7 +7,6 @@
 
 static void plum_walk_start(plum_walk_t *w, uint8_t *out);
 static const uint8_t *plum_walk_through(plum_walk_t *w);
-static void plum_walk_event(plum_walk_t *w, const plum_value_t *type);
 
 
 plum_project_rc_t
@@ -96,83 +95,4 @@ plum_walk_through(plum_walk_t *w)
 #endif
 
     return plum_walk(w);
-}
-
-
-void
-plum_walk_probe(plum_walk_t *w, unsigned slot, const uint8_t *p,
-    const uint8_t *end, unsigned escaped)
-{
-    plum_value_t  *value;
-
-    value = &w->probes[slot];
-
-    value->raw.data = p;
-    value->raw.len = (size_t) (end - p);
-    value->escaped = 0;
-
-    switch (*p) {
-
-    case '"':
-        value->kind = PLUM_VALUE_STRING;
-        value->raw.data = p + 1;
-        value->raw.len -= 2;
-        value->escaped = (escaped != 0);
-        break;
-
-    case '{':
-    case '[':
-        value->kind = PLUM_VALUE_CONTAINER;
-        break;
-
-    case 't':
-        value->kind = PLUM_VALUE_TRUE;
-        break;
-
-    case 'f':
-        value->kind = PLUM_VALUE_FALSE;
-        break;
-
-    case 'n':
-        value->kind = PLUM_VALUE_NULL;
-        break;
-
-    default:
-        value->kind = PLUM_VALUE_NUMBER;
-    }
-
-    if (slot == w->plan->type && !w->known) {
-        plum_walk_event(w, value);
-    }
-}
-
-
-static void
-plum_walk_event(plum_walk_t *w, const plum_value_t *type)
-{
-    size_t          len;
-    unsigned        lone;
-    const uint8_t  *text;
-
-    w->known = 1;
-    w->mask = PLUM_EVERY_EVENT;
-
-    if (type->kind == PLUM_VALUE_STRING) {
-
-        text = type->raw.data;
-        len = type->raw.len;
-        lone = 0;
-
-        if (type->escaped) {
-            len = plum_json_decode(text, len, w->out, &lone);
-            text = w->out;
-        }
-
-        if (!lone) {
-            w->mask = plum_plan_event_mask(w->plan, text, len);
-        }
-    }
-
-    w->sure = w->mask;
-    w->again = w->unsure;
 }

@@ -367,7 +367,7 @@ plum_walk_scalar(plum_walk_t *w, const plum_node_t *node, const uint8_t *from,
     const uint8_t *to, unsigned escaped)
 {
     if (node->probe != PLUM_NO_PROBE) {
-        plum_walk_probe(w, node->probe, from, to, escaped);
+        plum_probe(w, node->probe, from, to, escaped);
 
         if (w->again) {
             return 0;
@@ -395,7 +395,7 @@ plum_walk_container(plum_walk_t *w, const uint8_t *p, const plum_node_t *node,
     plum_mode_t *mode)
 {
     if (node->probe != PLUM_NO_PROBE) {
-        plum_walk_probe(w, node->probe, p, p, 0);
+        plum_probe(w, node->probe, p, p, 0);
 
         if (w->again) {
             return 0;
