@@ -15,14 +15,44 @@
  *  shopify            x-shopify-hmac-sha256  plain           base64    {body}
  *  slack              x-slack-signature      plain v0=       hex
  *                                            v0:{timestamp}:{body}
+ *  twitch             twitch-eventsub-message-signature
+ *                                            plain sha256=   hex
+ *                                            {id}{timestamp}{body}
+ *  hubspot            x-hubspot-signature-v3 plain           base64
+ *                     POSThttps://{header:Host}{uri}{body}{timestamp}
+ *  zendesk            x-zendesk-webhook-signature
+ *                                            plain           base64
+ *                                            {timestamp}{body}
+ *  paddle             paddle-signature       list  h1=       hex
+ *                                            {timestamp}:{body}, ts= in the
+ *                                            list
+ *  zoom               x-zm-signature         plain v0=       hex
+ *                                            v0:{timestamp}:{body}
+ *  meta               x-hub-signature-256    plain sha256=   hex       {body}
+ *  pagerduty          x-pagerduty-signature  list  v1=       hex       {body}
+ *  linear             linear-signature       plain           hex       {body}
+ *                                            webhookTimestamp in the body
  *
  * A list is items with a prefix: if the prefix ends with "=", items are
- * separated by commas ("t=1,v1=ab"); if with ",", by spaces ("v1,ab v1,cd").
+ * separated by commas or semicolons, with or without white space around them
+ * ("t=1,v1=ab", "ts=1; h1=ab"); if with ",", by spaces ("v1,ab v1,cd").
  * Items of other prefixes are passed over.
+ *
+ * {id}{timestamp} can be split in one way only if the timestamp is a date and
+ * time ("dated"), as these have a fixed length in front of their only "T" or
+ * space: digits of an id could be digits of a number.
  *
  * Sources: the Standard Webhooks specification (standard-webhooks.com);
  * docs.svix.com, docs.stripe.com/webhooks, docs.github.com (webhooks),
- * shopify.dev (webhooks), api.slack.com (verifying requests).
+ * shopify.dev (webhooks), api.slack.com (verifying requests),
+ * dev.twitch.tv/docs/eventsub (verifying the event message; a message is
+ * good for 10 minutes), developers.hubspot.com (request validation, v3),
+ * developer.zendesk.com (webhooks, verifying), developer.paddle.com
+ * (signature verification), developers.zoom.us/docs/api/webhooks,
+ * developers.facebook.com (webhooks, validating payloads),
+ * developer.pagerduty.com (webhooks, signatures), linear.app/developers
+ * (webhooks).  Vectors of HubSpot's, Paddle's and PagerDuty's own libraries
+ * verify with these rows.
  */
 
 #ifndef _PLUM_SCHEME_H_INCLUDED_
@@ -30,6 +60,7 @@
 
 
 #include <plum_types.h>
+#include <plum_encoding.h>
 #include <plum_key.h>
 
 
@@ -75,7 +106,9 @@ typedef struct {
     plum_algorithm_t     algorithm;
     plum_str_t           header;         /* with the key or signature */
     unsigned             list:1;
-    unsigned             base64:1;       /* else hex */
+    unsigned             dated:1;        /* the timestamp is no number, but
+                                            a date and time */
+    plum_encoding_t      encoding;       /* of a signature */
     plum_str_t           prefix;         /* of a symmetric signature */
     plum_str_t           prefix_public;  /* of an Ed25519 one; empty: none */
     plum_str_t           content;        /* the template */
@@ -83,7 +116,8 @@ typedef struct {
     plum_str_t           timestamp;      /* header, item or path; per stamp */
     plum_str_t           id;             /* header; empty: none */
     plum_str_t           path;           /* body-token: the place */
-    int64_t              tolerance;      /* seconds; 0: off */
+    int64_t              tolerance;      /* seconds; 0: off; in a row: 300
+                                            where there is a timestamp */
     unsigned             given;          /* bits of the parameters set */
 
     /* set by plum_scheme_finish() */
@@ -115,8 +149,8 @@ int plum_scheme_set(plum_scheme_t *scheme, const plum_str_t *parameter,
 
 /*
  * Checks the whole and parses the content template.  The order of the
- * parameters does not matter; a timestamp without tolerance= gets 300
- * seconds.  Errors: no header; a header named twice; a template without or
+ * parameters does not matter; a timestamp without tolerance= gets the row's,
+ * or 300 seconds.  Errors: no header; a header named twice; a template without or
  * with two {body}, with an unknown or unclosed token, with {timestamp} or
  * {id} that nothing provides, {timestamp} from the body; a timestamp header
  * or item, or an id, that the content does not sign; a list without a prefix

@@ -134,13 +134,14 @@ sub header_times {
 
     $try->($now + $_) for -295, -60, 0, 60, 295;
     $try->($now + $_, $STALE) for -400, 400, -86_400, 86_400;
-    $try->($_, $STALE) for 0, 1, 253402300799, 999999999999;
+    $try->($_, $STALE) for 0, 1, 253402300799, 999999999999, '1' . '0' x 12;
     $try->($_, $MALFORMED) for '-1', "-$now", '1' x 20, '9' x 19,
         '18446744073709551616', '1e9', '0x5', "+$now", "$now.0", "${now}s",
-        "$now 1", 'now', '1' . '0' x 12;
+        "$now 1", 'now', '1' . '0' x 13;
 
-    # white space around a header's value is no part of it
-    $try->($_, $header ? $MISMATCH : $MALFORMED) for " $now", "$now ";
+    # white space around a header's value, or an item of it, is no part of it
+    $try->(" $now", $header ? $MISMATCH : $MALFORMED);
+    $try->("$now ", $MISMATCH);
     $try->('', $header ? $MISSING : $MALFORMED);
     return if !$header;
 

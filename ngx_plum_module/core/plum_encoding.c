@@ -1,21 +1,26 @@
 /*
- * Hexadecimal and base64, decoded strictly.
+ * Hexadecimal, base64 and base64url, decoded strictly.
  */
 
 #include <plum_encoding.h>
 
 
-static int plum_base64_last(const uint8_t *p, size_t padding, uint8_t *out);
+static void plum_base64_strip(plum_str_t *text);
+static int plum_base64_digits_decode(const plum_str_t *text, uint8_t alphabet,
+    uint8_t *buf, size_t size, size_t *len);
+static int plum_base64_last(const uint8_t *p, size_t n, uint8_t alphabet,
+    uint8_t *out);
 
 
 /*
- * The value of each digit, and a bit that nothing else has: a signature is
- * decoded without a branch for each of its digits, none of which could be
- * foretold.
+ * The value of each digit, and a bit that only the digits of its alphabet
+ * have: a signature is decoded without a branch for each digit, which the
+ * processor could not predict.
  */
 
 #define PLUM_HEX                 0x10
 #define PLUM_BASE64              0x40
+#define PLUM_BASE64URL           0x80
 
 #define plum_hex_row(ch, value)                                               \
     [ch] = PLUM_HEX | (value), [(ch) + 1] = PLUM_HEX | ((value) + 1),         \
@@ -30,8 +35,11 @@ static const uint8_t  plum_hex_digits[256] = {
 };
 
 
+#define PLUM_BASE64_BOTH         (PLUM_BASE64 | PLUM_BASE64URL)
+
 #define plum_base64_row(ch, value)                                            \
-    [ch] = PLUM_BASE64 | (value), [(ch) + 1] = PLUM_BASE64 | ((value) + 1)
+    [ch] = PLUM_BASE64_BOTH | (value),                                        \
+    [(ch) + 1] = PLUM_BASE64_BOTH | ((value) + 1)
 
 
 static const uint8_t  plum_base64_digits[256] = {
@@ -52,8 +60,36 @@ static const uint8_t  plum_base64_digits[256] = {
     plum_base64_row('0', 52), plum_base64_row('2', 54),
     plum_base64_row('4', 56), plum_base64_row('6', 58),
     plum_base64_row('8', 60),
-    ['+'] = PLUM_BASE64 | 62, ['/'] = PLUM_BASE64 | 63
+    ['+'] = PLUM_BASE64 | 62, ['/'] = PLUM_BASE64 | 63,
+    ['-'] = PLUM_BASE64URL | 62, ['_'] = PLUM_BASE64URL | 63
 };
+
+
+int
+plum_decode(plum_encoding_t encoding, const plum_str_t *text, uint8_t *buf,
+    size_t size, size_t *len)
+{
+    plum_str_t  digits;
+
+    switch (encoding) {
+
+    case PLUM_ENCODING_HEX:
+        return plum_hex_decode(text, buf, size, len);
+
+    case PLUM_ENCODING_BASE64:
+        return plum_base64_decode(text, buf, size, len);
+
+    case PLUM_ENCODING_BASE64_UNPADDED:
+        return plum_base64_digits_decode(text, PLUM_BASE64, buf, size, len);
+
+    default: /* PLUM_ENCODING_BASE64URL */
+        digits = *text;
+        plum_base64_strip(&digits);
+
+        return plum_base64_digits_decode(&digits, PLUM_BASE64URL, buf, size,
+                                         len);
+    }
+}
 
 
 int
@@ -93,58 +129,16 @@ int
 plum_base64_decode(const plum_str_t *text, uint8_t *buf, size_t size,
     size_t *len)
 {
-    size_t          i, k, n, padding;
-    uint8_t         digit[4], last[2], *out, all;
-    const uint8_t  *p;
-
-    if (text->len == 0) {
-        *len = 0;
-        return PLUM_OK;
-    }
+    plum_str_t  digits;
 
     if (text->len % 4 != 0) {
         return PLUM_ERROR;
     }
 
-    p = text->data + text->len;
-    padding = (p[-1] != '=') ? 0 : (p[-2] != '=') ? 1 : 2;
-    n = text->len / 4 * 3 - padding;
+    digits = *text;
+    plum_base64_strip(&digits);
 
-    if (n > size) {
-        return PLUM_ERROR;
-    }
-
-    out = buf;
-    all = PLUM_BASE64;
-
-    for (i = 0; i < text->len - (padding ? 4 : 0); i += 4) {
-        for (k = 0; k < 4; k++) {
-            digit[k] = plum_base64_digits[text->data[i + k]];
-            all &= digit[k];
-        }
-
-        *out++ = (uint8_t) (digit[0] << 2 | (digit[1] & 0x30) >> 4);
-        *out++ = (uint8_t) ((digit[1] & 0x0f) << 4 | (digit[2] & 0x3c) >> 2);
-        *out++ = (uint8_t) ((digit[2] & 0x03) << 6 | (digit[3] & 0x3f));
-    }
-
-    if (all != PLUM_BASE64) {
-        return PLUM_ERROR;
-    }
-
-    if (padding) {
-        if (plum_base64_last(p - 4, padding, last) != PLUM_OK) {
-            return PLUM_ERROR;
-        }
-
-        for (i = 0; i < 3 - padding; i++) {
-            *out++ = last[i];
-        }
-    }
-
-    *len = n;
-
-    return PLUM_OK;
+    return plum_base64_digits_decode(&digits, PLUM_BASE64, buf, size, len);
 }
 
 
@@ -161,33 +155,99 @@ plum_hex_encode(const uint8_t *data, size_t len, uint8_t *out)
 }
 
 
-/* the bits that the last digit has too many must be zero */
+/* the padding of a whole text; what is left of a wrong one is no digit */
+
+static void
+plum_base64_strip(plum_str_t *text)
+{
+    size_t  n;
+
+    if (text->len % 4 != 0) {
+        return;
+    }
+
+    for (n = 0; n < 2 && text->len && text->data[text->len - 1] == '='; n++) {
+        text->len--;
+    }
+}
+
 
 static int
-plum_base64_last(const uint8_t *p, size_t padding, uint8_t *out)
+plum_base64_digits_decode(const plum_str_t *text, uint8_t alphabet,
+    uint8_t *buf, size_t size, size_t *len)
+{
+    size_t   i, k, n, rest;
+    uint8_t  digit[4], *out, all;
+
+    rest = text->len % 4;
+
+    if (rest == 1) {
+        return PLUM_ERROR;
+    }
+
+    n = text->len / 4 * 3 + (rest ? rest - 1 : 0);
+
+    if (n > size) {
+        return PLUM_ERROR;
+    }
+
+    out = buf;
+    all = alphabet;
+
+    for (i = 0; i < text->len - rest; i += 4) {
+        for (k = 0; k < 4; k++) {
+            digit[k] = plum_base64_digits[text->data[i + k]];
+            all &= digit[k];
+        }
+
+        *out++ = (uint8_t) (digit[0] << 2 | (digit[1] & 0x30) >> 4);
+        *out++ = (uint8_t) ((digit[1] & 0x0f) << 4 | (digit[2] & 0x3c) >> 2);
+        *out++ = (uint8_t) ((digit[2] & 0x03) << 6 | (digit[3] & 0x3f));
+    }
+
+    if (all != alphabet) {
+        return PLUM_ERROR;
+    }
+
+    if (rest
+        && plum_base64_last(text->data + i, rest, alphabet, out) != PLUM_OK)
+    {
+        return PLUM_ERROR;
+    }
+
+    *len = n;
+
+    return PLUM_OK;
+}
+
+
+/* two or three digits; the bits that the last has too many must be zero */
+
+static int
+plum_base64_last(const uint8_t *p, size_t n, uint8_t alphabet, uint8_t *out)
 {
     uint8_t  a, b, c;
 
     a = plum_base64_digits[p[0]];
     b = plum_base64_digits[p[1]];
 
-    if (!(a & b & PLUM_BASE64)) {
+    if (!(a & b & alphabet)) {
         return PLUM_ERROR;
     }
 
-    out[0] = (uint8_t) (a << 2 | (b & 0x30) >> 4);
+    *out++ = (uint8_t) (a << 2 | (b & 0x30) >> 4);
 
-    if (padding == 2) {
+    if (n == 2) {
         return (b & 0x0f) ? PLUM_ERROR : PLUM_OK;
     }
 
     c = plum_base64_digits[p[2]];
 
-    if (!(c & PLUM_BASE64) || (c & 0x03)) {
+    if (!(c & alphabet) || (c & 0x03)) {
         return PLUM_ERROR;
     }
 
-    out[1] = (uint8_t) ((b & 0x0f) << 4 | (c & 0x3c) >> 2);
+    *out = (uint8_t) ((b & 0x0f) << 4 | (c & 0x3c) >> 2);
 
     return PLUM_OK;
 }

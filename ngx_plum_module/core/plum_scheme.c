@@ -60,28 +60,26 @@ static const plum_scheme_t  plum_schemes[] = {
       .algorithm = PLUM_ALGORITHM_SHA256,
       .header = PLUM_STR("webhook-signature"),
       .list = 1,
-      .base64 = 1,
+      .encoding = PLUM_ENCODING_BASE64,
       .prefix = PLUM_STR("v1,"),
       .prefix_public = PLUM_STR("v1a,"),
       .content = PLUM_STR("{id}.{timestamp}.{body}"),
       .stamp = PLUM_STAMP_HEADER,
       .timestamp = PLUM_STR("webhook-timestamp"),
-      .id = PLUM_STR("webhook-id"),
-      .tolerance = PLUM_TOLERANCE_DEFAULT },
+      .id = PLUM_STR("webhook-id") },
 
     { .name = PLUM_STR("svix"),
       .kind = PLUM_SCHEME_MAC,
       .algorithm = PLUM_ALGORITHM_SHA256,
       .header = PLUM_STR("svix-signature"),
       .list = 1,
-      .base64 = 1,
+      .encoding = PLUM_ENCODING_BASE64,
       .prefix = PLUM_STR("v1,"),
       .prefix_public = PLUM_STR("v1a,"),
       .content = PLUM_STR("{id}.{timestamp}.{body}"),
       .stamp = PLUM_STAMP_HEADER,
       .timestamp = PLUM_STR("svix-timestamp"),
-      .id = PLUM_STR("svix-id"),
-      .tolerance = PLUM_TOLERANCE_DEFAULT },
+      .id = PLUM_STR("svix-id") },
 
     { .name = PLUM_STR("stripe"),
       .kind = PLUM_SCHEME_MAC,
@@ -91,8 +89,7 @@ static const plum_scheme_t  plum_schemes[] = {
       .prefix = PLUM_STR("v1="),
       .content = PLUM_STR("{timestamp}.{body}"),
       .stamp = PLUM_STAMP_LIST,
-      .timestamp = PLUM_STR("t"),
-      .tolerance = PLUM_TOLERANCE_DEFAULT },
+      .timestamp = PLUM_STR("t") },
 
     { .name = PLUM_STR("github"),
       .kind = PLUM_SCHEME_MAC,
@@ -105,7 +102,7 @@ static const plum_scheme_t  plum_schemes[] = {
       .kind = PLUM_SCHEME_MAC,
       .algorithm = PLUM_ALGORITHM_SHA256,
       .header = PLUM_STR("x-shopify-hmac-sha256"),
-      .base64 = 1,
+      .encoding = PLUM_ENCODING_BASE64,
       .content = PLUM_STR("{body}") },
 
     { .name = PLUM_STR("slack"),
@@ -115,8 +112,79 @@ static const plum_scheme_t  plum_schemes[] = {
       .prefix = PLUM_STR("v0="),
       .content = PLUM_STR("v0:{timestamp}:{body}"),
       .stamp = PLUM_STAMP_HEADER,
-      .timestamp = PLUM_STR("x-slack-request-timestamp"),
-      .tolerance = PLUM_TOLERANCE_DEFAULT }
+      .timestamp = PLUM_STR("x-slack-request-timestamp") },
+
+    { .name = PLUM_STR("twitch"),
+      .kind = PLUM_SCHEME_MAC,
+      .algorithm = PLUM_ALGORITHM_SHA256,
+      .header = PLUM_STR("twitch-eventsub-message-signature"),
+      .prefix = PLUM_STR("sha256="),
+      .content = PLUM_STR("{id}{timestamp}{body}"),
+      .stamp = PLUM_STAMP_HEADER,
+      .timestamp = PLUM_STR("twitch-eventsub-message-timestamp"),
+      .dated = 1,
+      .id = PLUM_STR("twitch-eventsub-message-id"),
+      .tolerance = 600 },
+
+    { .name = PLUM_STR("hubspot"),
+      .kind = PLUM_SCHEME_MAC,
+      .algorithm = PLUM_ALGORITHM_SHA256,
+      .header = PLUM_STR("x-hubspot-signature-v3"),
+      .encoding = PLUM_ENCODING_BASE64,
+      .content = PLUM_STR("POSThttps://{header:Host}{uri}{body}{timestamp}"),
+      .stamp = PLUM_STAMP_HEADER,
+      .timestamp = PLUM_STR("x-hubspot-request-timestamp") },
+
+    { .name = PLUM_STR("zendesk"),
+      .kind = PLUM_SCHEME_MAC,
+      .algorithm = PLUM_ALGORITHM_SHA256,
+      .header = PLUM_STR("x-zendesk-webhook-signature"),
+      .encoding = PLUM_ENCODING_BASE64,
+      .content = PLUM_STR("{timestamp}{body}"),
+      .stamp = PLUM_STAMP_HEADER,
+      .timestamp = PLUM_STR("x-zendesk-webhook-signature-timestamp") },
+
+    { .name = PLUM_STR("paddle"),
+      .kind = PLUM_SCHEME_MAC,
+      .algorithm = PLUM_ALGORITHM_SHA256,
+      .header = PLUM_STR("paddle-signature"),
+      .list = 1,
+      .prefix = PLUM_STR("h1="),
+      .content = PLUM_STR("{timestamp}:{body}"),
+      .stamp = PLUM_STAMP_LIST,
+      .timestamp = PLUM_STR("ts") },
+
+    { .name = PLUM_STR("zoom"),
+      .kind = PLUM_SCHEME_MAC,
+      .algorithm = PLUM_ALGORITHM_SHA256,
+      .header = PLUM_STR("x-zm-signature"),
+      .prefix = PLUM_STR("v0="),
+      .content = PLUM_STR("v0:{timestamp}:{body}"),
+      .stamp = PLUM_STAMP_HEADER,
+      .timestamp = PLUM_STR("x-zm-request-timestamp") },
+
+    { .name = PLUM_STR("meta"),
+      .kind = PLUM_SCHEME_MAC,
+      .algorithm = PLUM_ALGORITHM_SHA256,
+      .header = PLUM_STR("x-hub-signature-256"),
+      .prefix = PLUM_STR("sha256="),
+      .content = PLUM_STR("{body}") },
+
+    { .name = PLUM_STR("pagerduty"),
+      .kind = PLUM_SCHEME_MAC,
+      .algorithm = PLUM_ALGORITHM_SHA256,
+      .header = PLUM_STR("x-pagerduty-signature"),
+      .list = 1,
+      .prefix = PLUM_STR("v1="),
+      .content = PLUM_STR("{body}") },
+
+    { .name = PLUM_STR("linear"),
+      .kind = PLUM_SCHEME_MAC,
+      .algorithm = PLUM_ALGORITHM_SHA256,
+      .header = PLUM_STR("linear-signature"),
+      .content = PLUM_STR("{body}"),
+      .stamp = PLUM_STAMP_JSON,
+      .timestamp = PLUM_STR("webhookTimestamp") }
 };
 
 
@@ -297,18 +365,25 @@ static int
 plum_scheme_set_encoding(plum_scheme_t *scheme, const plum_str_t *value,
     plum_error_t *err)
 {
-    static const plum_str_t  hex = PLUM_STR("hex");
-    static const plum_str_t  base64 = PLUM_STR("base64");
+    size_t             i;
+    static const struct {
+        plum_str_t       name;
+        plum_encoding_t  encoding;
+    } encodings[] = {
+        { PLUM_STR("hex"), PLUM_ENCODING_HEX },
+        { PLUM_STR("base64"), PLUM_ENCODING_BASE64 },
+        { PLUM_STR("base64-unpadded"), PLUM_ENCODING_BASE64_UNPADDED },
+        { PLUM_STR("base64url"), PLUM_ENCODING_BASE64URL }
+    };
 
-    if (plum_str_equal(value, &base64)) {
-        scheme->base64 = 1;
-        return PLUM_OK;
+    for (i = 0; i < plum_nelts(encodings); i++) {
+        if (plum_str_equal(&encodings[i].name, value)) {
+            scheme->encoding = encodings[i].encoding;
+            return PLUM_OK;
+        }
     }
 
-    scheme->base64 = 0;
-
-    return plum_str_equal(value, &hex)
-           ? PLUM_OK : plum_error(err, "invalid encoding", value);
+    return plum_error(err, "invalid encoding", value);
 }
 
 

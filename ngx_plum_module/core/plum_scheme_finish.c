@@ -75,12 +75,17 @@ plum_scheme_finish_mac(plum_scheme_t *scheme, plum_error_t *err)
 }
 
 
-/* items are cut at one byte, which therefore no prefix may hold */
+/*
+ * No prefix may hold what items are cut at, or begin with a space: the white
+ * space around an item is no part of it.
+ */
 
 static int
 plum_scheme_finish_list(plum_scheme_t *scheme, plum_error_t *err)
 {
-    uint8_t            last, separator;
+    size_t             i;
+    uint8_t            last;
+    const char        *separators;
     const plum_str_t  *prefix;
 
     prefix = &scheme->prefix;
@@ -91,10 +96,14 @@ plum_scheme_finish_list(plum_scheme_t *scheme, plum_error_t *err)
                           " \"=\" or \",\":", prefix);
     }
 
-    separator = (last == '=') ? ',' : ' ';
+    separators = (last == '=') ? ",;" : " ";
 
-    if (memchr(prefix->data, separator, prefix->len) != NULL) {
-        return plum_error(err, "invalid prefix", prefix);
+    for (i = 0; i < prefix->len; i++) {
+        if (prefix->data[0] == ' '
+            || strchr(separators, prefix->data[i]) != NULL)
+        {
+            return plum_error(err, "invalid prefix", prefix);
+        }
     }
 
     if (scheme->prefix_public.len != 0
@@ -110,6 +119,7 @@ plum_scheme_finish_list(plum_scheme_t *scheme, plum_error_t *err)
 static int
 plum_scheme_finish_stamp(plum_scheme_t *scheme, plum_error_t *err)
 {
+    size_t             i;
     const plum_str_t  *item, *prefix;
 
     if (scheme->stamp == PLUM_STAMP_NONE) {
@@ -118,7 +128,7 @@ plum_scheme_finish_stamp(plum_scheme_t *scheme, plum_error_t *err)
                : PLUM_OK;
     }
 
-    if (!(scheme->given & PLUM_GIVEN_TOLERANCE)) {
+    if (!(scheme->given & PLUM_GIVEN_TOLERANCE) && scheme->tolerance == 0) {
         scheme->tolerance = PLUM_TOLERANCE_DEFAULT;
     }
 
@@ -140,10 +150,13 @@ plum_scheme_finish_stamp(plum_scheme_t *scheme, plum_error_t *err)
                           " items:", item);
     }
 
-    if (memchr(item->data, '=', item->len) != NULL
-        || memchr(item->data, ',', item->len) != NULL
-        || (item->len + 1 == prefix->len && plum_str_starts(prefix, item)))
-    {
+    for (i = 0; i < item->len; i++) {
+        if (item->data[0] == ' ' || strchr("=,;", item->data[i]) != NULL) {
+            return plum_error(err, "invalid timestamp", item);
+        }
+    }
+
+    if (item->len + 1 == prefix->len && plum_str_starts(prefix, item)) {
         return plum_error(err, "invalid timestamp", item);
     }
 

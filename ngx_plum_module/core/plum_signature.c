@@ -19,8 +19,9 @@ static plum_credential_rc_t plum_signature_list(const plum_scheme_t *scheme,
     plum_credential_t *cred);
 static plum_credential_rc_t plum_signature_plain(const plum_scheme_t *scheme,
     plum_credential_t *cred);
-static int plum_signature_next(plum_str_t *rest, uint8_t separator,
+static int plum_signature_next(plum_str_t *rest, const char *separators,
     plum_str_t *item);
+static int plum_signature_blank(uint8_t ch);
 static int plum_signature_stamp(const plum_scheme_t *scheme,
     const plum_str_t *item, plum_credential_t *cred);
 static int plum_signature_known(const plum_scheme_t *scheme,
@@ -135,17 +136,17 @@ static plum_credential_rc_t
 plum_signature_list(const plum_scheme_t *scheme, plum_credential_t *cred)
 {
     size_t            known, stamps;
-    uint8_t           separator;
     plum_str_t        rest, item, text;
+    const char       *separators;
     plum_algorithm_t  algorithm;
 
-    separator = (scheme->prefix.data[scheme->prefix.len - 1] == '=') ? ','
-                                                                     : ' ';
+    separators = (scheme->prefix.data[scheme->prefix.len - 1] == '=')
+                 ? ",;" : " ";
     rest = cred->value;
     known = 0;
     stamps = 0;
 
-    while (plum_signature_next(&rest, separator, &item)) {
+    while (plum_signature_next(&rest, separators, &item)) {
 
         if (plum_signature_stamp(scheme, &item, cred)) {
             stamps++;
@@ -201,30 +202,53 @@ plum_signature_plain(const plum_scheme_t *scheme, plum_credential_t *cred)
 }
 
 
-/* cuts the next item off rest: 0 if there is none left */
+/*
+ * Cuts the next item off rest: 0 if there is none left.  White space around
+ * an item is no part of it.
+ */
 
 static int
-plum_signature_next(plum_str_t *rest, uint8_t separator, plum_str_t *item)
+plum_signature_next(plum_str_t *rest, const char *separators,
+    plum_str_t *item)
 {
-    const uint8_t  *end;
+    size_t  n;
 
     if (rest->len == 0) {
         return 0;
     }
 
-    *item = *rest;
-    end = memchr(rest->data, separator, rest->len);
-
-    if (end == NULL) {
-        rest->len = 0;
-        return 1;
+    for (n = 0; n < rest->len; n++) {
+        if (rest->data[n] == (uint8_t) separators[0]
+            || rest->data[n] == (uint8_t) separators[1])
+        {
+            break;
+        }
     }
 
-    item->len = (size_t) (end - rest->data);
-    rest->data = end + 1;
-    rest->len -= item->len + 1;
+    item->data = rest->data;
+    item->len = n;
+
+    n += (n < rest->len);
+    rest->data += n;
+    rest->len -= n;
+
+    while (item->len && plum_signature_blank(item->data[0])) {
+        item->data++;
+        item->len--;
+    }
+
+    while (item->len && plum_signature_blank(item->data[item->len - 1])) {
+        item->len--;
+    }
 
     return 1;
+}
+
+
+static int
+plum_signature_blank(uint8_t ch)
+{
+    return ch == ' ' || ch == '\t';
 }
 
 
@@ -284,15 +308,9 @@ static int
 plum_signature_decode(const plum_scheme_t *scheme, const plum_str_t *text,
     plum_candidate_t *candidate)
 {
-    int  rc;
-
-    rc = scheme->base64
-         ? plum_base64_decode(text, candidate->bytes, PLUM_MAC_MAX,
-                              &candidate->len)
-         : plum_hex_decode(text, candidate->bytes, PLUM_MAC_MAX,
-                           &candidate->len);
-
-    if (rc != PLUM_OK
+    if (plum_decode(scheme->encoding, text, candidate->bytes, PLUM_MAC_MAX,
+                    &candidate->len)
+        != PLUM_OK
         || candidate->len != plum_algorithm_size(candidate->algorithm))
     {
         return PLUM_ERROR;
@@ -314,7 +332,10 @@ plum_signature_time(const plum_scheme_t *scheme, int64_t now,
         return PLUM_CREDENTIAL_OK;
     }
 
-    if (plum_time_unix(&cred->timestamp, &stamp) != PLUM_OK) {
+    if ((scheme->dated ? plum_time_date_time(&cred->timestamp, &stamp)
+                       : plum_time_any(&cred->timestamp, &stamp))
+        != PLUM_OK)
+    {
         return PLUM_CREDENTIAL_MALFORMED;
     }
 

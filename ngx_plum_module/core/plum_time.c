@@ -40,9 +40,7 @@ plum_time_unix(const plum_str_t *text, int64_t *seconds)
 int
 plum_time_any(const plum_str_t *text, int64_t *seconds)
 {
-    int                 leap;
-    int64_t             days, clock, offset, value;
-    plum_time_reader_t  r;
+    int64_t  value;
 
     if (plum_time_unix(text, seconds) == PLUM_OK) {
         return PLUM_OK;
@@ -54,6 +52,17 @@ plum_time_any(const plum_str_t *text, int64_t *seconds)
         *seconds = value / 1000;
         return PLUM_OK;
     }
+
+    return plum_time_date_time(text, seconds);
+}
+
+
+int
+plum_time_date_time(const plum_str_t *text, int64_t *seconds)
+{
+    int                 leap;
+    int64_t             days, clock, offset, value;
+    plum_time_reader_t  r;
 
     if (text->len == 0) {
         return PLUM_ERROR;

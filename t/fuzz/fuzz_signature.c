@@ -14,7 +14,7 @@
 #include <openssl/evp.h>
 
 
-#define PRESETS   9
+#define PRESETS   17
 #define NOW       1614265330
 
 
@@ -72,7 +72,8 @@ make_scheme(unsigned which, plum_scheme_t *scheme)
     plum_error_t              err;
     static const char        *names[PRESETS] = {
         "api-key", "standard-webhooks", "svix", "stripe", "github",
-        "shopify", "slack", "hmac", "hmac"
+        "shopify", "slack", "hmac", "hmac", "twitch", "hubspot", "zendesk",
+        "paddle", "zoom", "meta", "pagerduty", "linear"
     };
     static const plum_str_t   words[] = {
         PLUM_STR("header"), PLUM_STR("x-sig"),
@@ -108,6 +109,66 @@ make_scheme(unsigned which, plum_scheme_t *scheme)
 }
 
 
+/*
+ * A text without padding, or with the digits of URLs, is right if and only if
+ * the padded text with the usual digits is, and says the same.
+ */
+
+static void
+check_variants(const plum_str_t *text)
+{
+    int         plain, url, rc;
+    size_t      i, len, want;
+    uint8_t     copy[128], buf[64], other[64];
+    plum_str_t  padded;
+
+    if (text->len > sizeof(copy) - 2) {
+        return;
+    }
+
+    plain = 1;
+    url = 1;
+
+    for (i = 0; i < text->len; i++) {
+        copy[i] = text->data[i];
+        plain &= (copy[i] != '=');
+        url &= (copy[i] != '+' && copy[i] != '/');
+    }
+
+    while (plain && i % 4 != 0 && i % 4 != 1) {
+        copy[i++] = '=';
+    }
+
+    padded.data = copy;
+    padded.len = i;
+    rc = plum_base64_decode(&padded, buf, sizeof(buf), &want);
+
+    if (plum_decode(PLUM_ENCODING_BASE64_UNPADDED, text, other,
+                    sizeof(other), &len)
+        != (plain ? rc : PLUM_ERROR)
+        || (plain && rc == PLUM_OK
+            && (len != want || memcmp(buf, other, len) != 0)))
+    {
+        abort();
+    }
+
+    for (i = 0; i < text->len; i++) {
+        copy[i] = (copy[i] == '-') ? '+' : (copy[i] == '_') ? '/' : copy[i];
+    }
+
+    rc = plum_base64_decode(&padded, buf, sizeof(buf), &want);
+
+    if (plum_decode(PLUM_ENCODING_BASE64URL, text, other, sizeof(other),
+                    &len)
+        != (url ? rc : PLUM_ERROR)
+        || (url && rc == PLUM_OK
+            && (len != want || memcmp(buf, other, len) != 0)))
+    {
+        abort();
+    }
+}
+
+
 /* no text but the one that OpenSSL writes decodes to these bytes */
 
 static void
@@ -122,6 +183,8 @@ check_encodings(const plum_str_t *text)
     {
         abort();
     }
+
+    check_variants(text);
 
     if (plum_hex_decode(text, buf, sizeof(buf), &len) == PLUM_OK) {
         plum_hex_encode(buf, len, again);

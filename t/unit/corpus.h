@@ -37,7 +37,7 @@ typedef struct {
     const char  *content;                /* I, T, B stand for the parts */
     const char  *digest;
     char         separator;              /* of a list, else 0 */
-    char         stamped;                /* 1: t= in the list */
+    const char  *stamped;                /* its timestamp's name, if any */
     char         base64;
 } subject_t;
 
@@ -61,7 +61,7 @@ static const subject_t  subjects[] = {
 
     { .preset = "stripe", .header = "Stripe-Signature", .prefix = "v1=",
       .content = "T.B", .digest = "SHA256", .separator = ',',
-      .stamped = 1 },
+      .stamped = "t" },
 
     { .preset = "github", .header = "X-Hub-Signature-256",
       .prefix = "sha256=", .content = "B", .digest = "SHA256" },
@@ -72,6 +72,28 @@ static const subject_t  subjects[] = {
     { .preset = "slack", .header = "X-Slack-Signature", .prefix = "v0=",
       .timestamp = "X-Slack-Request-Timestamp", .content = "v0:T:B",
       .digest = "SHA256" },
+
+    { .preset = "zendesk", .header = "X-Zendesk-Webhook-Signature",
+      .prefix = "", .timestamp = "X-Zendesk-Webhook-Signature-Timestamp",
+      .content = "TB", .digest = "SHA256", .base64 = 1 },
+
+    { .preset = "paddle", .header = "Paddle-Signature", .prefix = "h1=",
+      .content = "T:B", .digest = "SHA256", .separator = ';',
+      .stamped = "ts" },
+
+    { .preset = "zoom", .header = "x-zm-signature", .prefix = "v0=",
+      .timestamp = "x-zm-request-timestamp", .content = "v0:T:B",
+      .digest = "SHA256" },
+
+    { .preset = "meta", .header = "X-Hub-Signature-256",
+      .prefix = "sha256=", .content = "B", .digest = "SHA256" },
+
+    { .preset = "pagerduty", .header = "X-PagerDuty-Signature",
+      .prefix = "v1=", .content = "B", .digest = "SHA256",
+      .separator = ',' },
+
+    { .preset = "linear", .header = "Linear-Signature", .prefix = "",
+      .content = "B", .digest = "SHA256" },
 
     { .preset = "hmac", .words = { "header", "x-sig" }, .header = "X-Sig",
       .prefix = "", .content = "B", .digest = "SHA256" },
@@ -171,7 +193,9 @@ wrap(const subject_t *s, const char *timestamp, const char *const *list,
     int     len;
     size_t  i;
 
-    len = s->stamped ? snprintf(value, VALUE_MAX, "t=%s", timestamp) : 0;
+    len = s->stamped ? snprintf(value, VALUE_MAX, "%s=%s", s->stamped,
+                                timestamp)
+                     : 0;
 
     for (i = 0; i < n; i++) {
         if (len) {

@@ -46,7 +46,9 @@ test_hex(void **state)
         (void) snprintf(signature, SIG_MAX, " %.130s", good);
         assert_int_equal(submit_one(s, signature), PLUM_CREDENTIAL_MALFORMED);
         (void) snprintf(signature, SIG_MAX, "%.130s ", good);
-        assert_int_equal(submit_one(s, signature), PLUM_CREDENTIAL_MALFORMED);
+        assert_int_equal(submit_one(s, signature),
+                         s->separator ? PLUM_CREDENTIAL_OK
+                                      : PLUM_CREDENTIAL_MALFORMED);
         (void) snprintf(signature, SIG_MAX, "0x%.130s", good);
         assert_int_equal(submit_one(s, signature), PLUM_CREDENTIAL_MALFORMED);
 
@@ -251,11 +253,17 @@ test_items(void **state)
         { 2, "tt=" NOW_TEXT ",v1=%s", 0 },
         { 2, "T=" NOW_TEXT ",v1=%s", 0 },
         { 2, "t=" NOW_TEXT " v1=%s", 0 },
-        { 2, "t=" NOW_TEXT ";v1=%s", 0 },
+        { 2, "t=" NOW_TEXT ";v1=%s", 1 },
+        { 2, "t=" NOW_TEXT " ;\t v1=%s , v9=x", 1 },
+        { 2, "t=" NOW_TEXT ", v1 =%s", 0 },
+        { 2, "t=" NOW_TEXT ", v1= %s", 0 },
+        { 2, "t= " NOW_TEXT ", v1=%s", 0 },
+        { 2, "t=" NOW_TEXT "\n,v1=%s", 0 },
         { 2, "t=" NOW_TEXT ",v1:%s", 0 },
-        { 2, "t=" NOW_TEXT ", v1=%s", 0 },
+        { 2, "t=" NOW_TEXT ", v1=%s", 1 },
         { 2, "t=" NOW_TEXT, 0 },
-        { 2, ",,,,", 0 }
+        { 2, ",,,,", 0 },
+        { 2, " ; , ", 0 }
     };
 
     (void) state;

@@ -121,6 +121,81 @@ test_base64_refused(void **state)
 }
 
 
+/* a text, and the encodings (bits) in which it is right */
+
+static void
+test_variants(void **state)
+{
+    size_t                i, len;
+    uint8_t               buf[16];
+    unsigned              e;
+    plum_str_t            text;
+    static const struct {
+        const char  *text;
+        unsigned     encodings;
+        const char  *bytes;
+    } tests[] = {
+#define PADDED    (1u << PLUM_ENCODING_BASE64)
+#define UNPADDED  (1u << PLUM_ENCODING_BASE64_UNPADDED)
+#define URL       (1u << PLUM_ENCODING_BASE64URL)
+        { "", 1u | PADDED | UNPADDED | URL, "" },
+        { "Zg==", PADDED | URL, "f" },
+        { "Zg", UNPADDED | URL, "f" },
+        { "Zm8=", PADDED | URL, "fo" },
+        { "Zm8", UNPADDED | URL, "fo" },
+        { "Zm9v", PADDED | UNPADDED | URL, "foo" },
+        { "Zm9vYg", UNPADDED | URL, "foob" },
+        { "Zm9vYmE", UNPADDED | URL, "fooba" },
+        { "++//", PADDED | UNPADDED, "\xfb\xef\xff" },
+        { "--__", URL, "\xfb\xef\xff" },
+        { "+-/_", 0, "" },
+        { "+_", 0, "" },
+        { "-w", URL, "\xfb" },
+        { "+w", UNPADDED, "\xfb" },
+        { "Zg=", 0, "" },
+        { "Zg===", 0, "" },
+        { "Zm8==", 0, "" },
+        { "Zm9v=", 0, "" },
+        { "Zm9v====", 0, "" },
+        { "====", 0, "" },
+        { "Z", 0, "" },
+        { "Zm9vY", 0, "" },
+        { "Zh", 0, "" },                 /* unused bits */
+        { "Zm9", 0, "" },
+        { "Zg\n", 0, "" },
+        { " Zg", 0, "" },
+        { "Zm9v Zg", 0, "" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        text = unit_str(tests[i].text);
+
+        for (e = PLUM_ENCODING_HEX; e <= PLUM_ENCODING_BASE64URL; e++) {
+
+            if (plum_decode((plum_encoding_t) e, &text, buf, sizeof(buf),
+                            &len)
+                != ((tests[i].encodings >> e & 1) ? PLUM_OK : PLUM_ERROR))
+            {
+                fail_msg("\"%s\", encoding %u", tests[i].text, e);
+            }
+
+            if (tests[i].encodings >> e & 1) {
+                assert_int_equal(len, strlen(tests[i].bytes));
+                assert_memory_equal(buf, tests[i].bytes, len);
+            }
+
+            if ((tests[i].encodings >> e & 1) && len) {
+                assert_int_equal(plum_decode((plum_encoding_t) e, &text, buf,
+                                             len - 1, &len),
+                                 PLUM_ERROR);
+            }
+        }
+    }
+}
+
+
 /* what OpenSSL encodes is decoded, and with one byte changed it is not it */
 
 static void
@@ -162,6 +237,7 @@ main(void)
         cmocka_unit_test(test_hex_encode),
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_base64_refused),
+        cmocka_unit_test(test_variants),
         cmocka_unit_test(test_base64_random)
     };
 

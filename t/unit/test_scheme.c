@@ -64,7 +64,15 @@ test_presets(void **state)
         { "stripe", "stripe-signature", 300, 0, 3 },
         { "github", "x-hub-signature-256", 0, 1, 1 },
         { "shopify", "x-shopify-hmac-sha256", 0, 1, 1 },
-        { "slack", "x-slack-signature", 300, 0, 4 }
+        { "slack", "x-slack-signature", 300, 0, 4 },
+        { "twitch", "twitch-eventsub-message-signature", 600, 0, 3 },
+        { "hubspot", "x-hubspot-signature-v3", 300, 0, 5 },
+        { "zendesk", "x-zendesk-webhook-signature", 300, 0, 2 },
+        { "paddle", "paddle-signature", 300, 0, 3 },
+        { "zoom", "x-zm-signature", 300, 0, 4 },
+        { "meta", "x-hub-signature-256", 0, 1, 1 },
+        { "pagerduty", "x-pagerduty-signature", 0, 1, 1 },
+        { "linear", "linear-signature", 300, 0, 1 }
     };
 
     (void) state;
@@ -124,6 +132,11 @@ test_good(void **state)
         { "stripe", { "tolerance=10s" }, 10, 0 },
         { "stripe", { "tolerance=999999999" }, 999999999, 0 },
         { "stripe", { "tolerance=off" }, 0, 1 },
+        { "twitch", { "tolerance=off" }, 0, 1 },
+        { "twitch", { "tolerance=1m" }, 60, 0 },
+        { "hmac", { "header=x-sig", "encoding=base64url" }, 0, 1 },
+        { "hmac", { "header=x-sig", "encoding=base64-unpadded" }, 0, 1 },
+        { "hmac", { "header=x-sig", "format=list", "prefix=a b=" }, 0, 1 },
         { "svix", { "header=x-sig", "prefix=v2," }, 300, 0 },
         { "github", { "algorithm=sha512", "prefix=sha512=" }, 0, 1 }
     };
@@ -171,8 +184,10 @@ static const struct {
     { "hmac", { "algorithm=SHA256" }, "invalid algorithm \"SHA256\"" },
     { "hmac", { "algorithm=" }, "invalid algorithm \"\"" },
     { "hmac", { "format=json" }, "invalid format \"json\"" },
-    { "hmac", { "encoding=base64url" },
-      "invalid encoding \"base64url\"" },
+    { "hmac", { "encoding=base32" }, "invalid encoding \"base32\"" },
+    { "hmac", { "encoding=" }, "invalid encoding \"\"" },
+    { "hmac", { "encoding=Base64url" },
+      "invalid encoding \"Base64url\"" },
     { "hmac", { "prefix=a\tb" }, "invalid prefix \"a\tb\"" },
     { "hmac", { "header=" }, "invalid header name \"\"" },
     { "hmac", { "header=x sig" }, "invalid header name \"x sig\"" },
@@ -230,6 +245,9 @@ static const struct {
       "timestamp in a list, but no list of k=v items: \"t\"" },
     { "stripe", { "timestamp=list:v1" }, "invalid timestamp \"v1\"" },
     { "stripe", { "timestamp=list:a=b" }, "invalid timestamp \"a=b\"" },
+    { "stripe", { "timestamp=list:a,b" }, "invalid timestamp \"a,b\"" },
+    { "stripe", { "timestamp=list:a;b" }, "invalid timestamp \"a;b\"" },
+    { "stripe", { "timestamp=list: t" }, "invalid timestamp \" t\"" },
     { "hmac", { "header=X", "timestamp=x",
                 "content={timestamp}{body}" },
       "header named twice: \"X\"" },
@@ -256,6 +274,10 @@ static const struct {
       "prefix of a list does not end with \"=\" or \",\": \"v1\"" },
     { "hmac", { "header=x", "format=list", "prefix=a,b=" },
       "invalid prefix \"a,b=\"" },
+    { "hmac", { "header=x", "format=list", "prefix=a;b=" },
+      "invalid prefix \"a;b=\"" },
+    { "hmac", { "header=x", "format=list", "prefix= v1=" },
+      "invalid prefix \" v1=\"" },
     { "hmac", { "header=x", "format=list", "prefix=a b," },
       "invalid prefix \"a b,\"" },
     { "svix", { "prefix=v1=" },

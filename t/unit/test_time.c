@@ -89,6 +89,14 @@ test_any(void **state)
         text = unit_str(good[i].text);
         assert_int_equal(plum_time_any(&text, &seconds), PLUM_OK);
         assert_int_equal(seconds, good[i].seconds);
+
+        /* a number is no date */
+
+        seconds = good[i].seconds - 1;
+        assert_int_equal(plum_time_date_time(&text, &seconds),
+                         strchr(good[i].text, ':') ? PLUM_OK : PLUM_ERROR);
+        assert_int_equal(seconds, strchr(good[i].text, ':')
+                                  ? good[i].seconds : good[i].seconds - 1);
     }
 }
 
@@ -126,7 +134,9 @@ test_any_refused(void **state)
     for (i = 0; i < unit_nelts(bad); i++) {
         text = unit_str(bad[i]);
 
-        if (plum_time_any(&text, &seconds) != PLUM_ERROR) {
+        if (plum_time_any(&text, &seconds) != PLUM_ERROR
+            || plum_time_date_time(&text, &seconds) != PLUM_ERROR)
+        {
             fail_msg("accepted: %s", bad[i]);
         }
     }

@@ -589,7 +589,6 @@ sub signed {
         grep { exists $opt{$_} } Plum::Sign::parameters(), qw(secret)}];
     my %facts = map { $_ => delete $opt{$_} } qw(id ts extra);
     $facts{id} = _message_id() if !defined $facts{id};
-    $facts{ts} = int time() if !defined $facts{ts};
     $opt{body} = '{}' if !defined $opt{body};
     $facts{uri} = defined $opt{uri} ? $opt{uri} : '/';
 
@@ -598,8 +597,10 @@ sub signed {
         my %scheme = %$set;
         my $secret = delete $scheme{secret};
         my $signer = Plum::Sign->new(%scheme);
-        push @headers, $signer->headers(%facts, body => $opt{body},
-            secret => $secret);
+        my $ts = defined $facts{ts} ? $facts{ts}
+            : $signer->spelt_time(int time());
+        push @headers, $signer->headers(%facts, ts => $ts,
+            body => $opt{body}, secret => $secret);
     }
 
     $opt{headers} = Plum::Sign::override(\@headers, $opt{headers});

@@ -15,12 +15,16 @@ use warnings;
 
 use Digest::SHA qw(hmac_sha256 hmac_sha384 hmac_sha512);
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64 decode_base64);
+use MIME::Base64 qw(encode_base64 encode_base64url decode_base64);
+use POSIX qw(strftime);
 
 my %SHOPLIKE = (prefix => '', format => 'plain');
 
 # one row a preset, in the words of the plum_signature directive; timestamp is
-# a header, or list:x for an item of the signature header itself
+# a header, or list:x for an item of the signature header itself.  Not a word
+# of the directive: separator (of a list's items, where it is not the usual
+# one) and time (how the sender spells a timestamp; seconds, if nothing is
+# said)
 my %PRESET = (
     'api-key' => {kind => 'key', header => 'x-api-key', prefix => ''},
     'body-token' => {kind => 'token'},
@@ -45,6 +49,61 @@ my %PRESET = (
         prefix => 'v0=', timestamp => 'x-slack-request-timestamp',
         content => 'v0:{timestamp}:{body}',
     },
+    'twitch' => {
+        kind => 'mac', header => 'twitch-eventsub-message-signature',
+        format => 'plain', prefix => 'sha256=',
+        timestamp => 'twitch-eventsub-message-timestamp', time => 'date',
+        id_header => 'twitch-eventsub-message-id',
+        content => '{id}{timestamp}{body}',
+    },
+    'hubspot' => {
+        kind => 'mac', %SHOPLIKE, header => 'x-hubspot-signature-v3',
+        encoding => 'base64', timestamp => 'x-hubspot-request-timestamp',
+        time => 'ms', content => 'POSThttps://{header:Host}{uri}{body}'
+            . '{timestamp}',
+    },
+    'zendesk' => {
+        kind => 'mac', %SHOPLIKE, header => 'x-zendesk-webhook-signature',
+        encoding => 'base64', time => 'date',
+        timestamp => 'x-zendesk-webhook-signature-timestamp',
+        content => '{timestamp}{body}',
+    },
+    'paddle' => {
+        kind => 'mac', header => 'paddle-signature', format => 'list',
+        separator => ';', prefix => 'h1=', timestamp => 'list:ts',
+        content => '{timestamp}:{body}',
+    },
+    'zoom' => {
+        kind => 'mac', header => 'x-zm-signature', format => 'plain',
+        prefix => 'v0=', timestamp => 'x-zm-request-timestamp',
+        content => 'v0:{timestamp}:{body}',
+    },
+    'meta' => {
+        kind => 'mac', header => 'x-hub-signature-256', format => 'plain',
+        prefix => 'sha256=', content => '{body}',
+    },
+    'pagerduty' => {
+        kind => 'mac', header => 'x-pagerduty-signature', format => 'list',
+        prefix => 'v1=', content => '{body}',
+    },
+    'linear' => {
+        kind => 'mac', %SHOPLIKE, header => 'linear-signature',
+        timestamp => 'json:webhookTimestamp', time => 'ms',
+        content => '{body}',
+    },
+);
+
+my %ENCODING = (
+    hex => sub { unpack 'H*', $_[0] },
+    base64 => sub { encode_base64($_[0], '') },
+    'base64-unpadded' => sub { encode_base64($_[0], '') =~ s/=+\z//r },
+    base64url => sub { encode_base64url($_[0]) },
+);
+
+my %TIME = (
+    seconds => sub { $_[0] },
+    ms => sub { $_[0] . '000' },
+    date => sub { strftime('%Y-%m-%dT%H:%M:%SZ', gmtime $_[0]) },
 );
 
 my %HMAC = (
@@ -108,7 +167,7 @@ sub _check {
     return if $self->{kind} eq 'key';
 
     _one_of('algorithm', $self->{algorithm}, sort keys %HMAC);
-    _one_of('encoding', $self->{encoding}, qw(hex base64));
+    _one_of('encoding', $self->{encoding}, sort keys %ENCODING);
     _one_of('format', $self->{format}, qw(plain list));
     die "a list needs a prefix that ends with \"=\" or \",\"\n"
         if $self->{format} eq 'list' && $self->{prefix} !~ /[=,]\z/;
@@ -207,6 +266,14 @@ sub headers {
 }
 
 
+# a time, given in seconds, as the sender of this preset spells it
+
+sub spelt_time {
+    my ($self, $seconds) = @_;
+    return $TIME{$self->{time} || 'seconds'}->($seconds);
+}
+
+
 # the bytes that are signed
 
 sub content {
@@ -258,8 +325,7 @@ sub _signature {
     }
 
     my $mac = $HMAC{$self->{algorithm}}->($content, $secret->{bytes});
-    return $self->{prefix} . ($self->{encoding} eq 'hex'
-        ? unpack('H*', $mac) : encode_base64($mac, ''));
+    return $self->{prefix} . $ENCODING{$self->{encoding}}->($mac);
 }
 
 
@@ -289,7 +355,9 @@ sub _value {
         die "no timestamp given\n" if !defined $ts;
         unshift @items, "$1=$ts";
     }
-    return join $self->{prefix} =~ /=\z/ ? ',' : ' ', @items;
+    my $separator = $self->{separator}
+        || ($self->{prefix} =~ /=\z/ ? ',' : ' ');
+    return join $separator, @items;
 }
 
 
