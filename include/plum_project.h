@@ -164,8 +164,7 @@ plum_project_rc_t plum_project(const plum_plan_t *plan,
  * Decodes a probe's scalar into buf: a string to UTF-8, a number or literal
  * as spelt.  PLUM_ERROR (and *len = 0) where there is none, where it is
  * null or a container, longer than size bytes, or a string that has no
- * UTF-8 form (a lone surrogate).  Strings with escapes are decoded by
- * jansson.
+ * UTF-8 form (a lone surrogate), or where memory is exhausted.
  */
 
 int plum_value_decode(const plum_value_t *value, uint8_t *buf, size_t size,

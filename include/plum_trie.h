@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include <plum_project.h>
+#include <plum_str.h>
 
 
 #define PLUM_EVERY_EVENT     ((uint64_t) 1)
@@ -158,6 +159,10 @@ struct plum_scratch_s {
 /* the second half of plum_plan_compile() */
 
 int plum_trie_build(plum_plan_t *plan, plum_error_t *err);
+
+/* PLUM_ERROR, with a text that says that memory is exhausted */
+
+int plum_trie_nomem(plum_error_t *err);
 
 /* the mask of an event type */
 

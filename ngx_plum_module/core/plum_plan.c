@@ -16,7 +16,6 @@ static int plum_plan_new_step(plum_plan_t *plan, plum_step_kind_t kind,
     const uint8_t *name, size_t len, uint32_t *node, plum_error_t *err);
 static int plum_plan_event(plum_plan_t *plan, const plum_str_t *pattern,
     uint64_t *mask, plum_error_t *err);
-static int plum_plan_nomem(plum_error_t *err);
 static int plum_plan_open(const plum_plan_t *plan, plum_error_t *err);
 static int plum_plan_copy(plum_str_t *to, const uint8_t *data, size_t len);
 
@@ -235,7 +234,7 @@ plum_plan_walk(plum_plan_t *plan, const plum_str_t *path, uint32_t *node,
 
     name = malloc(path->len);
     if (name == NULL) {
-        return plum_plan_nomem(err);
+        return plum_trie_nomem(err);
     }
 
     at = 0;
@@ -308,11 +307,9 @@ plum_plan_new_step(plum_plan_t *plan, plum_step_kind_t kind,
     size_t        size;
     plum_step_t  *steps, *step;
 
-    static const plum_str_t  rules = PLUM_STR("plum_allowlist");
-
     if (plan->nsteps == PLUM_PLAN_NODES) {
-        return plum_path_error(err, "rules of", &rules,
-                               " have too many different steps");
+        return plum_error(err, "rules of \"plum_allowlist\" have too many "
+                          "different steps", NULL);
     }
 
     if (plan->nsteps == plan->steps_size) {
@@ -320,7 +317,7 @@ plum_plan_new_step(plum_plan_t *plan, plum_step_kind_t kind,
 
         steps = realloc(plan->steps, size * sizeof(plum_step_t));
         if (steps == NULL) {
-            return plum_plan_nomem(err);
+            return plum_trie_nomem(err);
         }
 
         plan->steps = steps;
@@ -335,7 +332,7 @@ plum_plan_new_step(plum_plan_t *plan, plum_step_kind_t kind,
     step->probe = PLUM_NO_PROBE;
 
     if (plum_plan_copy(&step->name, name, len) != PLUM_OK) {
-        return plum_plan_nomem(err);
+        return plum_trie_nomem(err);
     }
 
     *node = plan->nsteps++;
@@ -386,7 +383,7 @@ plum_plan_event(plum_plan_t *plan, const plum_str_t *pattern, uint64_t *mask,
         }
 
         if (plum_plan_copy(&plan->events[i], pattern->data, len) != PLUM_OK) {
-            return plum_plan_nomem(err);
+            return plum_trie_nomem(err);
         }
 
         plan->prefix[i] = prefix;
@@ -425,21 +422,10 @@ plum_plan_copy(plum_str_t *to, const uint8_t *data, size_t len)
 static int
 plum_plan_open(const plum_plan_t *plan, plum_error_t *err)
 {
-    static const plum_str_t  plan_is = PLUM_STR("plum_allowlist");
-
     if (plan->nodes != NULL) {
-        return plum_path_error(err, "rules of", &plan_is,
-                               " are complete already");
+        return plum_error(err, "rules of \"plum_allowlist\" are complete "
+                          "already", NULL);
     }
 
     return PLUM_OK;
-}
-
-
-static int
-plum_plan_nomem(plum_error_t *err)
-{
-    static const plum_str_t  what = PLUM_STR("plum_allowlist");
-
-    return plum_path_error(err, "memory for", &what, " is exhausted");
 }

@@ -295,13 +295,11 @@ plum_trie_new_node(plum_build_t *b, uint32_t parent, size_t set,
     plum_origin_t      *origins;
     const plum_step_t  *step;
 
-    static const plum_str_t  rules = PLUM_STR("plum_allowlist");
-
     plan = b->plan;
 
     if (plan->nnodes == PLUM_PLAN_NODES) {
-        return plum_path_error(b->err, "rules of", &rules,
-                               " are too many, with each \"*\" worked out");
+        return plum_error(b->err, "rules of \"plum_allowlist\" are too many, "
+                          "with each \"*\" worked out", NULL);
     }
 
     size = b->nodes_size;
@@ -479,8 +477,6 @@ plum_trie_grow(plum_build_t *b, void *array, size_t *size, size_t wanted,
     void    *grown;
     size_t   n;
 
-    static const plum_str_t  what = PLUM_STR("plum_allowlist");
-
     if (wanted <= *size) {
         return array;
     }
@@ -490,11 +486,18 @@ plum_trie_grow(plum_build_t *b, void *array, size_t *size, size_t wanted,
     grown = (n <= SIZE_MAX / item) ? realloc(array, n * item) : NULL;
 
     if (grown == NULL) {
-        plum_path_explain(b->err, "memory for", &what, " is exhausted");
+        (void) plum_trie_nomem(b->err);
         return NULL;
     }
 
     *size = n;
 
     return grown;
+}
+
+
+int
+plum_trie_nomem(plum_error_t *err)
+{
+    return plum_error(err, "memory for \"plum_allowlist\" is exhausted", NULL);
 }

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
+#include <plum_json.h>
 #include <plum_project.h>
 
 
@@ -52,50 +51,43 @@ plum_value_decode(const plum_value_t *value, uint8_t *buf, size_t size,
 }
 
 
+/*
+ * The decoded text is at most as long as the escaped one, which may be longer
+ * than buf even where the result is not.
+ */
+
 static int
 plum_value_unescape(const plum_str_t *raw, uint8_t *buf, size_t size,
     size_t *len)
 {
-    int      rc;
-    char    *text;
-    size_t   n;
-    json_t  *string;
+    int        rc;
+    size_t     n;
+    uint8_t   *text;
+    unsigned   lone;
 
     /* no escape is longer than six times what it stands for */
 
-    if (raw->len / 6 > size || raw->len > SIZE_MAX - 2) {
+    if (raw->len / 6 > size) {
         return PLUM_ERROR;
     }
 
-    text = malloc(raw->len + 2);
+    text = malloc(raw->len);
     if (text == NULL) {
         return PLUM_ERROR;
     }
 
-    text[0] = '"';
-    memcpy(text + 1, raw->data, raw->len);
-    text[raw->len + 1] = '"';
-
-    string = json_loadb(text, raw->len + 2, JSON_DECODE_ANY|JSON_ALLOW_NUL,
-                        NULL);
-    free(text);
-
     rc = PLUM_ERROR;
+    lone = 0;
 
-    if (string != NULL && json_is_string(string)) {
-        n = json_string_length(string);
+    n = plum_json_decode(raw->data, raw->len, text, &lone);
 
-        if (n <= size) {
-            if (n != 0) {
-                memcpy(buf, json_string_value(string), n);
-            }
-
-            *len = n;
-            rc = PLUM_OK;
-        }
+    if (!lone && n <= size) {
+        memcpy(buf, text, n);
+        *len = n;
+        rc = PLUM_OK;
     }
 
-    json_decref(string);
+    free(text);
 
     return rc;
 }
