@@ -269,6 +269,13 @@ ngx_int_t ngx_http_plum_project(ngx_http_request_t *r,
 ngx_int_t ngx_http_plum_claim(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
+/*
+ * credential: judges the timestamps that are known by now, at the current
+ * second.  NGX_OK, or NGX_DECLINED with timestamp_stale.
+ */
+
+ngx_int_t ngx_http_plum_fresh(ngx_http_plum_ctx_t *ctx);
+
 /* gate: the handlers of the REWRITE and the PRECONTENT phase */
 
 ngx_int_t ngx_http_plum_bind(ngx_http_request_t *r);

@@ -55,6 +55,9 @@ typedef struct {
 typedef struct {
     plum_str_t           value;          /* the credential header */
     plum_str_t           timestamp;      /* as spelt; empty: none */
+    int64_t              stamp;          /* the same in unix seconds; of a
+                                            body: set by the caller */
+    unsigned             stamped:1;      /* stamp is set */
     plum_str_t           id;
     plum_str_t           headers[PLUM_SCHEME_PIECES];   /* by piece index */
     size_t               ncandidates;
@@ -79,6 +82,17 @@ typedef struct {
 
 plum_credential_rc_t plum_signature_parse(const plum_scheme_t *scheme,
     plum_header_pt header, void *data, int64_t now, plum_credential_t *cred);
+
+/*
+ * 1 if the credential is within the tolerance of the scheme at the second
+ * now, or if nothing can be said: the scheme has no timestamp, its tolerance
+ * is off, or the timestamp stands in the body and is not known yet.  Must be
+ * asked again after every wait: time goes on while a sender holds back the
+ * end of a body.
+ */
+
+int plum_signature_fresh(const plum_scheme_t *scheme,
+    const plum_credential_t *cred, int64_t now);
 
 /*
  * Checks every candidate against every key of a matching algorithm, without

@@ -29,7 +29,7 @@ static int plum_signature_known(const plum_scheme_t *scheme,
 static int plum_signature_decode(const plum_scheme_t *scheme,
     const plum_str_t *text, plum_candidate_t *candidate);
 static plum_credential_rc_t plum_signature_time(const plum_scheme_t *scheme,
-    int64_t now, const plum_credential_t *cred);
+    int64_t now, plum_credential_t *cred);
 static int plum_signature_splits(const plum_scheme_t *scheme,
     const plum_str_t *id);
 
@@ -41,6 +41,7 @@ plum_signature_parse(const plum_scheme_t *scheme, plum_header_pt header,
     plum_credential_rc_t  rc;
 
     cred->timestamp.len = 0;
+    cred->stamped = 0;
     cred->id.len = 0;
     cred->ncandidates = 0;
 
@@ -62,6 +63,16 @@ plum_signature_parse(const plum_scheme_t *scheme, plum_header_pt header,
     }
 
     return plum_signature_time(scheme, now, cred);
+}
+
+
+int
+plum_signature_fresh(const plum_scheme_t *scheme,
+    const plum_credential_t *cred, int64_t now)
+{
+    return scheme->tolerance == 0
+           || !cred->stamped
+           || plum_time_fresh(cred->stamp, now, scheme->tolerance);
 }
 
 
@@ -322,30 +333,25 @@ plum_signature_decode(const plum_scheme_t *scheme, const plum_str_t *text,
 
 static plum_credential_rc_t
 plum_signature_time(const plum_scheme_t *scheme, int64_t now,
-    const plum_credential_t *cred)
+    plum_credential_t *cred)
 {
-    int64_t  stamp;
-
     if (scheme->stamp != PLUM_STAMP_HEADER
         && scheme->stamp != PLUM_STAMP_LIST)
     {
         return PLUM_CREDENTIAL_OK;
     }
 
-    if ((scheme->dated ? plum_time_date_time(&cred->timestamp, &stamp)
-                       : plum_time_any(&cred->timestamp, &stamp))
+    if ((scheme->dated ? plum_time_date_time(&cred->timestamp, &cred->stamp)
+                       : plum_time_any(&cred->timestamp, &cred->stamp))
         != PLUM_OK)
     {
         return PLUM_CREDENTIAL_MALFORMED;
     }
 
-    if (scheme->tolerance != 0
-        && !plum_time_fresh(stamp, now, scheme->tolerance))
-    {
-        return PLUM_CREDENTIAL_STALE;
-    }
+    cred->stamped = 1;
 
-    return PLUM_CREDENTIAL_OK;
+    return plum_signature_fresh(scheme, cred, now) ? PLUM_CREDENTIAL_OK
+                                                   : PLUM_CREDENTIAL_STALE;
 }
 
 

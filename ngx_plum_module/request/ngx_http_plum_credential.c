@@ -7,6 +7,9 @@
 #include <ngx_http_plum.h>
 
 
+static int64_t ngx_http_plum_now(void);
+
+
 static const plum_reason_t  ngx_http_plum_credential_reasons[] = {
     PLUM_REASON_NONE,                    /* PLUM_CREDENTIAL_OK */
     PLUM_REASON_CREDENTIAL_MISSING,      /* PLUM_CREDENTIAL_MISSING */
@@ -33,7 +36,7 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     signature = ctx->plcf->signatures->elts;
     n = ctx->plcf->signatures->nelts;
 
-    ctx->credentials = ngx_palloc(r->pool, n * sizeof(plum_credential_t *));
+    ctx->credentials = ngx_pcalloc(r->pool, n * sizeof(plum_credential_t *));
     if (ctx->credentials == NULL) {
         return NGX_ERROR;
     }
@@ -47,7 +50,7 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         }
 
         rc = plum_signature_parse(&s->scheme, ngx_http_plum_find_header, r,
-                                  ngx_time(), &cred);
+                                  ngx_http_plum_now(), &cred);
 
         if (rc == PLUM_CREDENTIAL_OK
             && s->scheme.kind == PLUM_SCHEME_API_KEY)
@@ -80,4 +83,43 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* timestamps of headers and, as soon as they are known, of the body */
+
+ngx_int_t
+ngx_http_plum_fresh(ngx_http_plum_ctx_t *ctx)
+{
+    int64_t                       now;
+    ngx_uint_t                    i;
+    ngx_http_plum_signature_t   **signature;
+
+    signature = ctx->plcf->signatures->elts;
+    now = ngx_http_plum_now();
+
+    for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
+
+        if (signature[i]->scheme.kind == PLUM_SCHEME_MAC
+            && !plum_signature_fresh(&signature[i]->scheme,
+                                     ctx->credentials[i], now))
+        {
+            ctx->reason = PLUM_REASON_TIMESTAMP_STALE;
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The time that NGINX caches is as old as "timer_resolution" lets it be, and
+ * a delivery would stay fresh for so long after its tolerance.
+ */
+
+static int64_t
+ngx_http_plum_now(void)
+{
+    return (int64_t) time(NULL);
 }

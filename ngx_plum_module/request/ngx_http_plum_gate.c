@@ -36,6 +36,11 @@
  * Who resumes a waiting request sets ctx->resumed, so that it cannot be
  * taken for a redirect that comes in while it waits.
  *
+ * Time passes while a request waits, and the sender decides for how long.
+ * So what was judged before the wait and can change is judged again as soon
+ * as the stage that waited is done: what TLS says, and timestamps.  A claim
+ * that the stage has won by then is released when the request is refused.
+ *
  * The handler returns NGX_DECLINED to let the request go on, NGX_AGAIN while
  * it waits, and anything else to have it finalized with that.
  */
@@ -48,6 +53,8 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_plum_walk(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_rejudge(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_pass(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
@@ -144,7 +151,6 @@ ngx_http_plum_handler(ngx_http_request_t *r)
 
     if (ctx->resumed || (own && !ctx->started)) {
         ctx->started = 1;
-        ctx->resumed = 0;
 
         return ngx_http_plum_walk(r, ctx);
     }
@@ -225,8 +231,12 @@ ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 static ngx_int_t
 ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    ngx_int_t                     rc;
+    ngx_int_t                     rc, again;
+    ngx_uint_t                    waited;
     const ngx_http_plum_stage_t  *stage;
+
+    waited = ctx->resumed;
+    ctx->resumed = 0;
 
     for ( ;; ) {
         stage = &ngx_http_plum_stages[ctx->stage];
@@ -239,6 +249,12 @@ ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
         ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                        "plum %s: %i", stage->name, rc);
+
+        if (waited && (rc == NGX_OK || rc == NGX_DONE)) {
+            waited = 0;
+            again = ngx_http_plum_rejudge(r, ctx);
+            rc = (again == NGX_OK) ? rc : again;
+        }
 
         if (rc == NGX_OK) {
             ctx->stage++;
@@ -259,6 +275,19 @@ ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
         return (rc == NGX_ERROR) ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
     }
+}
+
+
+/* what a wait may have changed */
+
+static ngx_int_t
+ngx_http_plum_rejudge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_plum_tls(r, ctx);
+
+    return (rc == NGX_OK) ? ngx_http_plum_fresh(ctx) : rc;
 }
 
 
@@ -326,6 +355,10 @@ ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_http_plum_log_refusal(r, ctx->plcf, ctx->reason, NULL);
 
     ctx->verdict = NGX_HTTP_PLUM_REFUSED;
+
+    /* a claim that was won before the refusal: nothing is forwarded for it */
+
+    ngx_http_plum_settle(ctx, PLUM_OUTCOME_FAILURE, NULL);
 
     if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
         ctx->passed = 1;

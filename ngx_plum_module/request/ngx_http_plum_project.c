@@ -17,8 +17,7 @@ static ngx_int_t ngx_http_plum_project_token(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_http_plum_signature_t *signature,
     unsigned slot);
 static ngx_int_t ngx_http_plum_project_stamp(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_http_plum_signature_t *signature,
-    unsigned slot);
+    ngx_http_plum_ctx_t *ctx, ngx_uint_t n);
 static ngx_uint_t ngx_http_plum_only_tokens(
     const ngx_http_plum_loc_conf_t *plcf);
 
@@ -177,8 +176,7 @@ ngx_http_plum_project_credentials(ngx_http_request_t *r,
 
     for (i = 0; i < n; i++) {
         if (signature[i]->scheme.stamp == PLUM_STAMP_JSON) {
-            rc = ngx_http_plum_project_stamp(r, ctx, signature[i],
-                                             ctx->plcf->signature_slots[i]);
+            rc = ngx_http_plum_project_stamp(r, ctx, i);
             if (rc != NGX_OK) {
                 return rc;
             }
@@ -237,16 +235,20 @@ ngx_http_plum_project_token(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
+/* the timestamp that signature n has in the body */
+
 static ngx_int_t
 ngx_http_plum_project_stamp(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_http_plum_signature_t *signature, unsigned slot)
+    ngx_uint_t n)
 {
-    int64_t     seconds;
-    ngx_int_t   rc;
-    ngx_str_t   value;
-    plum_str_t  text;
+    ngx_int_t           rc;
+    ngx_str_t           value;
+    plum_str_t          text;
+    plum_credential_t  *cred;
 
-    rc = ngx_http_plum_probe(r, ctx, slot, &value);
+    cred = ctx->credentials[n];
+
+    rc = ngx_http_plum_probe(r, ctx, ctx->plcf->signature_slots[n], &value);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
@@ -255,18 +257,14 @@ ngx_http_plum_project_stamp(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     text.data = value.data;
     text.len = value.len;
 
-    if (rc == NGX_OK
-        && plum_time_any(&text, &seconds) == PLUM_OK
-        && (signature->scheme.tolerance == 0
-            || plum_time_fresh(seconds, ngx_time(),
-                               signature->scheme.tolerance)))
-    {
-        return NGX_OK;
+    if (rc != NGX_OK || plum_time_any(&text, &cred->stamp) != PLUM_OK) {
+        ctx->reason = PLUM_REASON_TIMESTAMP_STALE;
+        return NGX_DECLINED;
     }
 
-    ctx->reason = PLUM_REASON_TIMESTAMP_STALE;
+    cred->stamped = 1;
 
-    return NGX_DECLINED;
+    return ngx_http_plum_fresh(ctx);
 }
 
 

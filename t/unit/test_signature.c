@@ -323,6 +323,60 @@ test_tolerance(void **state)
 }
 
 
+/* what was fresh when it was parsed is judged again later */
+
+static void
+test_fresh(void **state)
+{
+    int64_t            after;
+    plum_scheme_t      scheme;
+    unit_headers_t     headers;
+    plum_credential_t  cred;
+
+    (void) state;
+
+    /* a header's timestamp, the tolerance is 300 seconds */
+
+    configure(&subjects[5], NULL, NULL, &scheme);
+    headers.n = 0;
+    unit_add_header(&headers, "X-Slack-Signature",
+                    "v0=00112233445566778899aabbccddeeff"
+                    "00112233445566778899aabbccddeeff");
+    unit_add_header(&headers, "X-Slack-Request-Timestamp", NOW_TEXT);
+    assert_int_equal(plum_signature_parse(&scheme, unit_find_header,
+                                          &headers, NOW, &cred),
+                     PLUM_CREDENTIAL_OK);
+
+    for (after = -302; after <= 302; after++) {
+        assert_int_equal(plum_signature_fresh(&scheme, &cred, NOW + after),
+                         after >= -300 && after <= 300);
+    }
+
+    /* one of the body: nothing is known until the caller has read it */
+
+    configure(&subjects[6], "timestamp", "json:at", &scheme);
+    headers.n = 0;
+    unit_add_header(&headers, "X-Sig",
+                    "00112233445566778899aabbccddeeff"
+                    "00112233445566778899aabbccddeeff");
+    assert_int_equal(plum_signature_parse(&scheme, unit_find_header,
+                                          &headers, NOW, &cred),
+                     PLUM_CREDENTIAL_OK);
+    assert_true(plum_signature_fresh(&scheme, &cred, 0));
+
+    cred.stamp = NOW;
+    cred.stamped = 1;
+    assert_false(plum_signature_fresh(&scheme, &cred, 0));
+    assert_true(plum_signature_fresh(&scheme, &cred, NOW + 300));
+    assert_false(plum_signature_fresh(&scheme, &cred, NOW + 301));
+
+    /* at any time where the tolerance is off */
+
+    scheme.tolerance = 0;
+    assert_true(plum_signature_fresh(&scheme, &cred, 0));
+}
+
+
 /* one signature must not speak for two ids */
 
 static void
@@ -424,6 +478,7 @@ main(void)
         cmocka_unit_test(test_other_headers),
         cmocka_unit_test(test_timestamps),
         cmocka_unit_test(test_tolerance),
+        cmocka_unit_test(test_fresh),
         cmocka_unit_test(test_split_id),
         cmocka_unit_test(test_request_parts)
     };
