@@ -1,21 +1,20 @@
 /*
- * The shared zone of a memory store: its records, how they are found, how
- * they lapse, and what is forgotten when it is full.
+ * The shared zone of a memory store: lookup of records, their expiry, and the
+ * eviction of records when the zone is full.
  *
- * Records are found by a table of buckets, which is laid out once, for the
- * records that the zone can have; its hash is keyed, as senders choose keys.
+ * Lookup.  A hash table of buckets, sized once for the number of records that
+ * the zone can hold.  The hash is keyed, because senders choose the keys.
  *
- * A record is in its bucket, and, from attach() to detach(), in the queue of
- * its state and duration: leases and retentions are a few values of the
- * configuration, and the zone's clock never goes back, so that each queue is
- * in the order in which its records lapse, and what is next to lapse is at
- * the head of one of them.  A detached record can be neither expired nor
- * forgotten: this is how an operation keeps its record while it makes room.
- * Whoever detaches attaches again, or removes, under the same lock.
+ * Expiry.  Between attach() and detach() a record is in a queue, one for each
+ * pair of state and duration.  The configuration has only a few leases and
+ * retentions, and the zone's clock never goes back, so each queue is ordered
+ * by expiry, and the record that expires next is at the head of a queue.  A
+ * detached record is neither expired nor evicted: an operation detaches its
+ * record before it makes room, and attaches or removes it under the same lock.
  *
- * Only a done record has an answer.  All but init(), begin() and report() are
- * called between lock() and unlock(), and nothing here logs there: what is
- * worth saying is noted in the operation, for report() after the unlock.
+ * Only a done record has an answer.  All functions except init(), begin() and
+ * report() are called between lock() and unlock().  None of them logs while
+ * the lock is held: messages are noted in the operation, for report().
  */
 
 #ifndef _NGX_PLUM_MEMORY_H_INCLUDED_
@@ -30,7 +29,7 @@
 #define NGX_PLUM_MEMORY_PENDING  0
 #define NGX_PLUM_MEMORY_DONE     1
 
-/* queues that take no room of the records: a lease and some retentions */
+/* queues that are preallocated: a lease and some retentions */
 #define NGX_PLUM_MEMORY_QUEUES   4
 
 
@@ -40,7 +39,7 @@ typedef struct ngx_plum_memory_record_s  ngx_plum_memory_record_t;
 typedef struct ngx_plum_memory_queue_s   ngx_plum_memory_queue_t;
 
 
-/* the slab allocator has powers of two: 72 bytes, 128 with a usual key */
+/* 72 bytes without the key; the slab allocator rounds up to powers of two */
 
 struct ngx_plum_memory_record_s {
     ngx_plum_memory_record_t *next;      /* of the bucket */
@@ -55,7 +54,7 @@ struct ngx_plum_memory_record_s {
 };
 
 
-/* the records of one state and duration, the first to lapse at the head */
+/* the records of one state and duration; the head expires first */
 
 struct ngx_plum_memory_queue_s {
     ngx_plum_memory_queue_t  *next;
@@ -71,7 +70,7 @@ typedef struct {
     size_t                    size;      /* of the zone */
     size_t                    record;    /* of a record without its key */
     uint64_t                  key[2];    /* of the hash */
-    uint64_t                  now;       /* the latest of any worker */
+    uint64_t                  now;       /* latest time seen by a worker */
     uint64_t                  forgot;    /* when to warn again */
     uint64_t                  bare;
     ngx_plum_memory_queue_t  *queues;
@@ -110,43 +109,43 @@ typedef struct {
 
 ngx_int_t ngx_plum_memory_init(ngx_shm_zone_t *shm_zone, void *data);
 
-/* before the lock: the clock and the hash; after it: the notes */
+/* begin() before lock() reads the clock and hashes; report() logs after it */
 
 void ngx_plum_memory_begin(ngx_plum_memory_op_t *op, ngx_plum_memory_t *memory,
     ngx_str_t *key);
 void ngx_plum_memory_report(ngx_plum_memory_op_t *op, ngx_log_t *log);
 
-/* lock() also moves op->now to the zone's clock, or that to op->now */
+/* lock() also sets op->now and the zone's clock to the later of the two */
 
 void ngx_plum_memory_lock(ngx_plum_memory_op_t *op);
 void ngx_plum_memory_unlock(ngx_plum_memory_op_t *op);
 
-/* removes at most n lapsed records of each queue */
+/* removes at most n expired records from each queue */
 
 void ngx_plum_memory_expire(ngx_plum_memory_op_t *op, ngx_uint_t n);
 
 /*
- * The queue of a state and a duration, for attach().  May make room for it,
- * as create() does, so it is asked for before the record is looked up.  NULL:
+ * The queue of a state and a duration, for attach().  It may evict records, as
+ * create() does, so it must be called before the record is looked up.  NULL:
  * there is no room.
  */
 
 ngx_plum_memory_queue_t *ngx_plum_memory_queue(ngx_plum_memory_op_t *op,
     ngx_uint_t state, ngx_msec_t duration);
 
-/* the record of the key, lapsed or not, or NULL */
+/* the record of the key, expired or not; NULL: none */
 
 ngx_plum_memory_record_t *ngx_plum_memory_lookup(ngx_plum_memory_op_t *op);
 
 /*
- * A new record of the key, detached.  Makes room as it can: by lapsed records
- * first, then by done ones, the nearest to their expiry first, never by a
- * pending one.  NULL: there is no room.
+ * A new, detached record of the key.  Where there is no room it evicts expired
+ * records, then done records in the order of their expiry.  It never evicts a
+ * pending record.  NULL: there is no room.
  */
 
 ngx_plum_memory_record_t *ngx_plum_memory_create(ngx_plum_memory_op_t *op);
 
-/* from now on for the duration of the queue */
+/* the record expires when the duration of the queue has passed from now */
 
 void ngx_plum_memory_attach(ngx_plum_memory_op_t *op,
     ngx_plum_memory_record_t *record, ngx_plum_memory_queue_t *queue);
@@ -158,8 +157,8 @@ void ngx_plum_memory_remove(ngx_plum_memory_t *memory,
     ngx_plum_memory_record_t *record);
 
 /*
- * Replaces the answer of a detached record; an empty one, or NULL, removes
- * it.  Where there is no room the record is left without.
+ * Replaces the answer of a detached record; an empty answer, or NULL, removes
+ * it.  Where there is no room the record has no answer afterwards.
  */
 
 void ngx_plum_memory_answer(ngx_plum_memory_op_t *op,

@@ -1,7 +1,7 @@
 /*
  * Hexadecimal (RFC 4648, section 8), base64 (section 4) and base64url
- * (section 5), decoded strictly: what is not a canonical form is refused,
- * save that hex may be in either case.
+ * (section 5), decoded strictly: a form that is not canonical is
+ * refused, except that hex digits may be in either case.
  */
 
 #ifndef _PLUM_ENCODING_H_INCLUDED_

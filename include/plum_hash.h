@@ -1,7 +1,7 @@
 /*
- * SipHash-1-3 (Aumasson and Bernstein): a hash for tables whose names are
- * chosen by strangers.  Who does not know the key cannot make names that
- * meet in one place of a table.
+ * SipHash-1-3 (Aumasson and Bernstein): a keyed hash for tables whose names
+ * are chosen by strangers.  Without the key nobody can construct names that
+ * collide.
  */
 
 #ifndef _PLUM_HASH_H_INCLUDED_
@@ -12,8 +12,8 @@
 
 
 /*
- * The key is random bytes.  The value depends on the order of bytes of the
- * machine: it is for tables in memory, not for what others read.
+ * The key is random bytes.  The value depends on the byte order of the machine,
+ * so it is for tables in memory, not for data that is stored or sent.
  */
 
 uint64_t plum_hash(const uint64_t key[2], const uint8_t *data, size_t len);

@@ -1,6 +1,6 @@
 /*
- * Keys of plum_signature: the bytes of a secret made ready for one use.
- * All cryptography is OpenSSL's (EVP).
+ * Keys of plum_signature: a secret prepared for one algorithm.  All
+ * cryptography is OpenSSL's (EVP).
  */
 
 #ifndef _PLUM_KEY_H_INCLUDED_
@@ -42,15 +42,15 @@ size_t plum_algorithm_size(plum_algorithm_t algorithm);
 
 /*
  * HMAC over the pieces in order into mac, which holds PLUM_MAC_MAX bytes.
- * One keyed context a key, restarted each time; no allocation.  PLUM_ERROR
- * if the key is of another kind, or OpenSSL fails.
+ * Each key has one keyed context, which is restarted; nothing is allocated.
+ * PLUM_ERROR if the key is of another kind, or OpenSSL fails.
  */
 
 int plum_key_mac(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
     uint8_t *mac);
 
 /*
- * Ed25519: 1 if signature (64 bytes) is right for the pieces in order, else
+ * Ed25519: 1 if signature (64 bytes) is valid for the pieces in order, else
  * 0; PLUM_ERROR if the key is of another kind, or out of memory.  The pieces
  * are joined in memory that is freed before it returns.
  */

@@ -1,10 +1,10 @@
 /*
- * Runs of bytes inside of a JSON text: the scanner's innermost loops.
+ * The innermost loops of the JSON scanner, which classify runs of bytes.
  *
- * What is short is looked at inline, in one block of PLUM_SCAN_BLOCK bytes,
- * as a mask: bit i speaks of byte i.  All bytes of a block have to be inside
- * of the text.  A string that has more than plain bytes is left to
- * plum_scan_string().
+ * Short tokens are scanned inline, in one block of PLUM_SCAN_BLOCK bytes.  The
+ * result is a mask in which bit i describes byte i.  All bytes of a block must
+ * be inside the text.  A string with escapes, control characters or bytes
+ * outside ASCII is scanned by plum_scan_string().
  */
 
 #ifndef _PLUM_SCAN_H_INCLUDED_
@@ -22,9 +22,9 @@
 #endif
 
 /*
- * A file that defines PLUM_WITH_AVX2 is for machines where
- * plum_scan_has_avx2() alone.  It gets the same functions, made for AVX2;
- * those that use them have to be PLUM_SCAN, too.
+ * A file that defines PLUM_WITH_AVX2 gets the same inline functions, compiled
+ * for AVX2.  Its code may run only where plum_scan_has_avx2() is 1, and each
+ * of its functions that uses them must be declared PLUM_SCAN.
  */
 
 #if defined(PLUM_WITH_AVX2) && (PLUM_HAVE_AVX2)
@@ -44,9 +44,9 @@
 
 
 /*
- * A string from any character of it on to its closing quote (not after it);
- * NULL where it is no valid one, or has no end before the text's.  Sets
- * *escaped if there is a backslash, never clears it.
+ * Scans a string from any of its characters to its closing quote and returns
+ * the position of that quote.  NULL: the string is invalid, or the text ends
+ * before the quote.  Sets *escaped if there is a backslash; never clears it.
  */
 
 const uint8_t *plum_scan_string(const uint8_t *p, const uint8_t *end,
@@ -54,12 +54,12 @@ const uint8_t *plum_scan_string(const uint8_t *p, const uint8_t *end,
 const uint8_t *plum_scan_string_avx2(const uint8_t *p, const uint8_t *end,
     unsigned *escaped);
 
-/* 1 or 0: what is made for AVX2 is there, and runs on this machine */
+/* 1 if the AVX2 code was compiled in and this processor can run it, else 0 */
 
 unsigned plum_scan_has_avx2(void);
 
 
-/* 32 bytes that differ from others in what a mask of them has */
+/* 1 if 32 bytes differ from a text in a bit that the mask has, else 0 */
 
 #if defined(PLUM_WITH_AVX2) && (PLUM_HAVE_AVX2)
 
@@ -353,7 +353,7 @@ plum_scan_blacks(const uint8_t *p)
 #endif
 
 
-/* the first byte that a mask of a block speaks of; PLUM_SCAN_BLOCK if none */
+/* the index of the lowest bit of a block's mask; PLUM_SCAN_BLOCK if none */
 
 PLUM_SCAN static inline unsigned
 plum_scan_first(uint64_t mask)

@@ -26,7 +26,7 @@ plum_answer_encode(const plum_answer_t *answer, size_t *len)
         return NULL;
     }
 
-    /* the setters refuse and free what could not be made */
+    /* the setters fail, and free their argument, where a value is NULL */
 
     rc = json_object_set_new(object, "status",
                              json_integer((json_int_t) answer->status));
@@ -118,7 +118,7 @@ plum_answer_read(json_t *object, plum_answer_t *answer)
         return PLUM_ERROR;
     }
 
-    /* it becomes a header: whoever can write the store must not add more */
+    /* the type becomes a header: a line end in it would add more headers */
 
     for (i = 0; i < answer->type.len; i++) {
         if (answer->type.data[i] < 0x20 || answer->type.data[i] == 0x7f) {

@@ -13,9 +13,9 @@ static int plum_base64_last(const uint8_t *p, size_t n, uint8_t alphabet,
 
 
 /*
- * The value of each digit, and a bit that only the digits of its alphabet
- * have: a signature is decoded without a branch for each digit, which the
- * processor could not predict.
+ * The value of each digit, with a bit that is set only for digits of that
+ * alphabet.  Signatures are decoded without a branch per digit, because the
+ * processor could not predict such branches.
  */
 
 #define PLUM_HEX                 0x10
@@ -155,7 +155,7 @@ plum_hex_encode(const uint8_t *data, size_t len, uint8_t *out)
 }
 
 
-/* the padding of a whole text; what is left of a wrong one is no digit */
+/* strips valid padding; invalid padding stays, and is refused as no digit */
 
 static void
 plum_base64_strip(plum_str_t *text)
@@ -221,7 +221,7 @@ plum_base64_digits_decode(const plum_str_t *text, uint8_t alphabet,
 }
 
 
-/* two or three digits; the bits that the last has too many must be zero */
+/* the last two or three digits; the unused bits must be zero */
 
 static int
 plum_base64_last(const uint8_t *p, size_t n, uint8_t alphabet, uint8_t *out)

@@ -30,7 +30,7 @@ plum_hash(const uint64_t key[2], const uint8_t *data, size_t len)
         plum_hash_block(v, block);
     }
 
-    /* what is left, and the length above it */
+    /* the remaining bytes, with the length in the highest byte */
 
     block = (uint64_t) len << 56;
 

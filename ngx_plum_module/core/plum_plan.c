@@ -401,7 +401,7 @@ plum_plan_copy(plum_str_t *to, const uint8_t *data, size_t len)
 {
     uint8_t  *p;
 
-    /* never of no size: data is to be a pointer that memcmp() takes */
+    /* at least one byte, so that data is a valid pointer for memcmp() */
 
     p = malloc(len + 1);
     if (p == NULL) {

@@ -1,6 +1,5 @@
 /*
- * Strings with more than plain bytes, one byte after another; see
- * plum_scan.h.
+ * Strings with escapes or bytes outside ASCII, byte by byte; see plum_scan.h.
  */
 
 #include <plum_scan.h>
@@ -10,7 +9,7 @@ static const uint8_t *plum_scan_escape(const uint8_t *p, const uint8_t *end);
 static const uint8_t *plum_scan_utf8(const uint8_t *p, const uint8_t *end);
 
 
-#define PLUM_SCAN_ESCAPE     1       /* may stand after a backslash */
+#define PLUM_SCAN_ESCAPE     1       /* may follow a backslash */
 #define PLUM_SCAN_HEX        2
 
 static const uint8_t  plum_scan_kinds[256] = {
@@ -99,7 +98,7 @@ plum_scan_escape(const uint8_t *p, const uint8_t *end)
 }
 
 
-/* a run of sequences longer than one byte; RFC 3629, section 4 */
+/* a run of UTF-8 sequences of two to four bytes (RFC 3629, section 4) */
 
 static const uint8_t *
 plum_scan_utf8(const uint8_t *p, const uint8_t *end)

@@ -1,9 +1,9 @@
 /*
- * Strings with more than plain bytes, in blocks of 32, for machines with
- * AVX2; see plum_scan.h, which names its function plum_scan_string_avx2().
+ * Strings with escapes or bytes outside ASCII, in blocks of 32 bytes, for
+ * processors with AVX2: plum_scan_string_avx2() of plum_scan.h.
  *
- * Masks have a bit for each byte of a block, in 64 bits, so that what is
- * shifted out of a block is what the next one begins with.
+ * A mask has one bit for each byte of a block.  It is kept in 64 bits, so that
+ * bits shifted beyond the block are the carry into the next block.
  */
 
 #define PLUM_WITH_AVX2       1
@@ -17,17 +17,17 @@
 
 #define PLUM_AVX2_EVEN       0x5555555555555555u
 
-/* one table of sixteen for both halves of a register */
+/* a table of sixteen bytes, repeated for both halves of a register */
 
 #define plum_avx2_table(...)                                                  \
     _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
 
 
 typedef struct {
-    uint64_t   escaped;      /* the next block's first byte is: 1 or 0 */
-    uint64_t   hex;          /* those of its bytes that must be hexadecimal */
-    uint64_t   utf8;         /* it may go on with a character: 1 or 0 */
-    __m256i    last;         /* the block before */
+    uint64_t   escaped;      /* 1: the next block's first byte is escaped */
+    uint64_t   hex;          /* bytes of the next block that must be hex */
+    uint64_t   utf8;         /* 1: the last byte was not ASCII */
+    __m256i    last;         /* the previous block */
 } plum_avx2_t;
 
 
@@ -45,7 +45,10 @@ plum_avx2_equal(__m256i x, char c)
 }
 
 
-/* what two tables say, each of one half of each byte: both have the bit */
+/*
+ * Looks up the low and the high half of each byte in a table of its own, and
+ * keeps the bits that both results have.
+ */
 
 PLUM_AVX2_INLINE __m256i
 plum_avx2_low(__m256i table, __m256i x)
@@ -63,9 +66,10 @@ plum_avx2_high(__m256i table, __m256i x)
 
 
 /*
- * The bytes after a backslash that is none itself escaped, the one after the
- * block (bit 32) among them.  A run of backslashes escapes what follows if
- * it is of odd length; adding its first bit to it gives the bit after it.
+ * The mask of escaped bytes: those that follow a backslash which is not itself
+ * escaped.  Bit 32 is the first byte of the next block.  A run of backslashes
+ * escapes the byte behind it if the length of the run is odd; adding the run's
+ * first bit to the mask carries to the bit behind the run.
  */
 
 PLUM_AVX2_INLINE uint64_t
@@ -83,7 +87,7 @@ plum_avx2_escaped(uint64_t slashes, uint64_t carried)
 }
 
 
-/* the bytes that are wrong where they are, in a block with escapes */
+/* the mask of bytes that are invalid in a block with escapes */
 
 PLUM_AVX2_INLINE uint64_t
 plum_avx2_bad_escapes(plum_avx2_t *s, __m256i x, uint64_t slashes,
@@ -93,8 +97,9 @@ plum_avx2_bad_escapes(plum_avx2_t *s, __m256i x, uint64_t slashes,
     uint64_t  hex, u, no_escape, no_hex;
 
     /*
-     * 1, 2, 4: an escape, with a high half of 2 (" /), of 6 (b f n), and of
-     * 7 (r t u); 8, 16: hexadecimal, with one of 3 (0 to 9), and of 4 or 6
+     * Bits of the tables.  1, 2, 4: the byte may follow a backslash and its
+     * high half is 2 (" /), 6 (b f n) or 7 (r t u).  8, 16: the byte is a hex
+     * digit and its high half is 3 (0 to 9), or 4 or 6 (a to f).
      */
 
     kinds = _mm256_and_si256(
@@ -117,17 +122,17 @@ plum_avx2_bad_escapes(plum_avx2_t *s, __m256i x, uint64_t slashes,
 }
 
 
-/* the block's bytes moved n up, with the last ones of the block before */
+/* the block shifted by n bytes; the gap is filled from the previous block */
 
 #define plum_avx2_before(last, x, n)                                          \
     _mm256_alignr_epi8(x, _mm256_permute2x128_si256(last, x, 0x21), 16 - (n))
 
 
 /*
- * Zero where the block's bytes follow on their last three as RFC 3629 says.
- * Three tables tell from two bytes what is wrong with them, one bit for each
- * kind of error; a continuation after a continuation is one unless that is
- * where the third or fourth byte of a character has to be.  The way is that of
+ * Returns zero for each byte that is valid UTF-8 (RFC 3629) after the three
+ * bytes before it.  Three tables classify each pair of neighbouring bytes, with
+ * one bit for each kind of error.  Two continuation bytes in a row are an error
+ * unless the second one is the third or fourth byte of a sequence.  Algorithm:
  * Keiser and Lemire, "Validating UTF-8 In Less Than One Instruction Per Byte".
  */
 
@@ -137,13 +142,13 @@ plum_avx2_bad_utf8(__m256i last, __m256i x)
     __m256i  one, two, three, wrong, must;
 
     enum {
-        SHORT = 1,           /* a lead, and no continuation */
-        LONG = 2,            /* ASCII, and a continuation */
-        LESS3 = 4,           /* e0, and less than a0 */
-        MORE = 8,            /* f4, and more than 8f; f5 and more */
-        SURROGATE = 16,      /* ed, and more than 9f */
-        LESS2 = 32,          /* c0 or c1 */
-        LESS4 = 64,          /* f0, and less than 90; f5 and more, too */
+        SHORT = 1,           /* a leading byte without a continuation */
+        LONG = 2,            /* a continuation after ASCII */
+        LESS3 = 4,           /* e0 followed by less than a0: overlong */
+        MORE = 8,            /* f4 followed by more than 8f; f5 to ff */
+        SURROGATE = 16,      /* ed followed by more than 9f: surrogate */
+        LESS2 = 32,          /* c0 or c1: overlong */
+        LESS4 = 64,          /* f0 followed by less than 90; f5 to ff */
         TWO = -128,          /* two continuations */
 
         ANY = SHORT|LONG|TWO
@@ -175,7 +180,7 @@ plum_avx2_bad_utf8(__m256i last, __m256i x)
                         LONG|TWO|LESS2|SURROGATE|MORE,
                         SHORT, SHORT, SHORT, SHORT), x));
 
-    /* from e0, and from f0 on there is a high bit left */
+    /* the high bit stays set for bytes from e0, or from f0, on */
 
     must = _mm256_or_si256(
         _mm256_subs_epu8(two, _mm256_set1_epi8(0xe0 - 0x80)),
@@ -186,7 +191,7 @@ plum_avx2_bad_utf8(__m256i last, __m256i x)
 }
 
 
-/* is a block, up to its first quote, no UTF-8 */
+/* 1 if a block is not valid UTF-8 before its first quote */
 
 PLUM_AVX2_INLINE unsigned
 plum_avx2_no_utf8(plum_avx2_t *s, __m256i x, uint64_t high, uint64_t quotes)
@@ -201,7 +206,7 @@ plum_avx2_no_utf8(plum_avx2_t *s, __m256i x, uint64_t high, uint64_t quotes)
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
     };
 
-    /* what is after the string is none of its bytes */
+    /* bytes behind the closing quote are not part of the string */
 
     n = plum_scan_first(quotes);
     x = _mm256_and_si256(x, _mm256_loadu_si256((const __m256i *)
@@ -224,7 +229,7 @@ plum_avx2_load(const uint8_t *p, const uint8_t *end)
 
     if (left < PLUM_SCAN_BLOCK) {
 
-        /* no zero is in a valid string */
+        /* a valid string contains no NUL, so NULs may fill the block */
 
         memset(bytes, 0, sizeof(bytes));
         memcpy(bytes, p, left);
@@ -265,7 +270,7 @@ plum_scan_string(const uint8_t *p, const uint8_t *end, unsigned *escaped)
             quotes &= ~after;
         }
 
-        /* up to the closing quote and with it, or all */
+        /* the bytes up to and including the closing quote, or all of them */
 
         upto = quotes ^ (quotes - 1);
         *escaped |= (slashes & upto) != 0;

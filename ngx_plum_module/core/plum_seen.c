@@ -1,6 +1,6 @@
 /*
- * The scratch: what the projector remembers of the names of a text; see
- * plum_trie.h.
+ * The scratch memory of the projector: the member names of a text that must be
+ * checked for duplicates; see plum_trie.h.
  */
 
 #include <stdlib.h>
@@ -133,7 +133,7 @@ plum_seen_add(plum_scratch_t *scratch, uint64_t serial, const uint8_t *name,
 }
 
 
-/* doubles the table and moves what belongs to this text */
+/* doubles the table and moves the entries of this text */
 
 static int
 plum_seen_grow(plum_scratch_t *scratch)
@@ -178,7 +178,7 @@ plum_seen_grow(plum_scratch_t *scratch)
 }
 
 
-/* is a name as it was spelt the same as this decoded one */
+/* 1 if a name as spelt decodes to the given decoded name */
 
 static unsigned
 plum_seen_equal(const uint8_t *name, const uint8_t *decoded, size_t len)
@@ -206,7 +206,7 @@ plum_seen_equal(const uint8_t *name, const uint8_t *decoded, size_t len)
 }
 
 
-/* how many bytes the next character takes: a surrogate pair is one */
+/* the length of the next character; a surrogate pair is one character */
 
 static size_t
 plum_seen_spelt(const uint8_t *p)

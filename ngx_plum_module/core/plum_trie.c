@@ -1,11 +1,13 @@
 /*
- * From the rules' own tree to the trie that is walked; see plum_trie.h.
+ * Builds the trie that the projector walks from the tree of the rules; see
+ * plum_trie.h.
  *
- * It is the subset construction: each trie node is made from a set of the
- * rules' nodes, the root from the root alone.  The sets of its children are
- * one of each name (the nodes under that name, and those under "*"), one of
- * every other name (those under "*"), and one of its elements.  The nodes
- * are made in the order of their depth, without recursion.
+ * This is the subset construction.  Each trie node stands for a set of nodes
+ * of the rules' tree; the root stands for the set of the root alone.  The
+ * children of a node are: one for each literal name (the nodes under that name
+ * and those under "*"), one for all other names (the nodes under "*"), and one
+ * for array elements.  Nodes are built in the order of their depth, without
+ * recursion.
  */
 
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 #include <plum_trie.h>
 
 
-/* what a trie node is made from; its set is a part of the build's steps */
+/* the origin of a trie node: its set is a range of the build's steps */
 
 typedef struct {
     size_t               set;
@@ -32,13 +34,13 @@ typedef struct {
 typedef struct {
     plum_plan_t         *plan;
     plum_error_t        *err;
-    plum_origin_t       *origins;        /* as many as nodes */
+    plum_origin_t       *origins;        /* one for each node */
     size_t               nodes_size;
     size_t               slots_size;
     uint32_t            *steps;
     size_t               nsteps;
     size_t               steps_size;
-    plum_named_t        *named;          /* of the node at hand */
+    plum_named_t        *named;          /* of the current node */
     size_t               named_size;
 } plum_build_t;
 
@@ -169,7 +171,7 @@ plum_trie_node(plum_build_t *b, uint32_t node)
 }
 
 
-/* the child that all "*" or "[]" of the parent's set make; 0 without any */
+/* builds the child for all "*", or all "[]", of the parent's set; 0 if none */
 
 static int
 plum_trie_kind(plum_build_t *b, uint32_t parent, plum_step_kind_t kind,
@@ -204,7 +206,7 @@ plum_trie_kind(plum_build_t *b, uint32_t parent, plum_step_kind_t kind,
 }
 
 
-/* the children of the parent's n names, which may be the same */
+/* builds the children of the parent's n names, which may have duplicates */
 
 static int
 plum_trie_names(plum_build_t *b, uint32_t parent, size_t n)
@@ -249,7 +251,7 @@ plum_trie_names(plum_build_t *b, uint32_t parent, size_t n)
 }
 
 
-/* the child of one name, and of "*" if there is one */
+/* builds the child of one name, joined with that of "*" if there is one */
 
 static int
 plum_trie_child(plum_build_t *b, uint32_t parent, size_t first, size_t next,
@@ -283,7 +285,7 @@ plum_trie_child(plum_build_t *b, uint32_t parent, size_t first, size_t next,
 }
 
 
-/* a node of the set that the steps from set on are */
+/* builds the node of the set that begins at index set of the steps */
 
 static int
 plum_trie_new_node(plum_build_t *b, uint32_t parent, size_t set,
@@ -338,7 +340,7 @@ plum_trie_new_node(plum_build_t *b, uint32_t parent, size_t set,
         n->scalar |= step->scalar;
         n->whole |= step->whole;
 
-        /* its path has no "*", so there is but one such step */
+        /* a probe's path has no "*", so exactly one step leads here */
 
         if (step->probe != PLUM_NO_PROBE) {
             n->probe = step->probe;
@@ -369,7 +371,7 @@ plum_trie_add(plum_build_t *b, uint32_t step)
 }
 
 
-/* room for n names of a node, at most half full */
+/* reserves hash slots for n names of a node, at most half of them used */
 
 static int
 plum_trie_slots(plum_build_t *b, plum_node_t *node, size_t n)
@@ -429,7 +431,7 @@ plum_trie_slot(plum_plan_t *plan, const plum_node_t *node,
 }
 
 
-/* from the leaves up: children come after their parents */
+/* from the leaves to the root: children have higher indexes than parents */
 
 static void
 plum_trie_masks(plum_build_t *b)

@@ -1,18 +1,18 @@
 /*
- * The records of a memory store: found, lapsed, and forgotten.
+ * The records of a memory store: lookup, expiry and eviction.
  */
 
 #include <ngx_plum_memory.h>
 
 
-/* how often a full zone is spoken of, milliseconds */
+/* the shortest time between two warnings of a full zone, milliseconds */
 #define NGX_PLUM_MEMORY_QUIET    60000
 
-/* what one operation may forget: for a record, and for an answer */
+/* how many records one operation may evict, for a record and an answer */
 #define NGX_PLUM_MEMORY_TRIES    256
 #define NGX_PLUM_MEMORY_FEW      32
 
-/* a larger part of the zone than this is not worth forgetting for */
+/* an answer that is a larger part of the zone evicts no records */
 #define NGX_PLUM_MEMORY_PART     8
 
 
@@ -50,7 +50,7 @@ ngx_plum_memory_expire(ngx_plum_memory_op_t *op, ngx_uint_t n)
 }
 
 
-/* one that is empty serves every duration, so few are ever added */
+/* an empty queue is used again for another duration, so few are added */
 
 ngx_plum_memory_queue_t *
 ngx_plum_memory_queue(ngx_plum_memory_op_t *op, ngx_uint_t state,
@@ -216,7 +216,7 @@ ngx_plum_memory_answer(ngx_plum_memory_op_t *op,
 }
 
 
-/* for a record, or a queue, which nothing does without */
+/* for a record or a queue: without them the operation fails */
 
 static void *
 ngx_plum_memory_room(ngx_plum_memory_op_t *op, size_t size)
@@ -298,7 +298,7 @@ ngx_plum_memory_due(uint64_t *next, uint64_t now)
 }
 
 
-/* the next record of a state to lapse, or NULL */
+/* the record of a state that expires next, or NULL */
 
 static ngx_plum_memory_record_t *
 ngx_plum_memory_first(ngx_plum_memory_t *memory, ngx_uint_t state)
@@ -326,7 +326,7 @@ ngx_plum_memory_first(ngx_plum_memory_t *memory, ngx_uint_t state)
 }
 
 
-/* by a product, not by a remainder, which takes longer */
+/* a multiplication maps the hash to a bucket; a modulo would be slower */
 
 static ngx_plum_memory_record_t **
 ngx_plum_memory_bucket(ngx_plum_memory_shared_t *shared, uint32_t hash)

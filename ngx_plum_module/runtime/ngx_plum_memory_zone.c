@@ -13,9 +13,9 @@
 #define NGX_PLUM_MEMORY_LAYOUT   2
 
 /*
- * Buckets take one part in so many of the zone: about one for each record of
- * 128 bytes that it can have.  A zone of a few pages has them in the rest of
- * its first one, and no fewer than the least.
+ * The fraction of the zone that buckets take: about one bucket for each record
+ * of 128 bytes that fits.  In a zone of a few pages the buckets take the rest
+ * of the first page, but there are at least as many as the second number says.
  */
 #define NGX_PLUM_MEMORY_BUCKETS  16
 #define NGX_PLUM_MEMORY_LEAST    64
@@ -36,7 +36,7 @@ ngx_plum_memory_init(ngx_shm_zone_t *shm_zone, void *data)
     memory = shm_zone->data;
     memory->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
-    /* the old data is of another configuration: the zone knows it all */
+    /* the data of the previous configuration is found through the zone */
 
     if (data || shm_zone->shm.exists) {
         return ngx_plum_memory_adopt(memory, shm_zone);
@@ -87,8 +87,8 @@ ngx_plum_memory_create_zone(ngx_plum_memory_t *memory,
     shpool = memory->shpool;
 
     /*
-     * whole pages of the first things to allocate: all that is not records.
-     * That they are set to 0 brings them in, and workers do not wait for it.
+     * The buckets fill whole pages.  Setting them to zero maps the pages now,
+     * so that no worker waits for that later.
      */
 
     len = sizeof(" in plum store \"\"") + memory->store.len;
@@ -139,7 +139,7 @@ ngx_plum_memory_create_zone(ngx_plum_memory_t *memory,
     shpool->log_ctx = (u_char *) &shared->buckets[shared->nbuckets];
     ngx_sprintf(shpool->log_ctx, " in plum store \"%V\"%Z", &memory->store);
 
-    /* a full zone is ours to speak of */
+    /* report() says that the zone is full; the slab allocator need not */
 
     shpool->log_nomem = 0;
     shpool->data = shared;
@@ -162,8 +162,9 @@ ngx_plum_memory_begin(ngx_plum_memory_op_t *op, ngx_plum_memory_t *memory,
 
 
 /*
- * One clock for all processes of a boot, as the zone does not outlive it.
- * The cached time would wrap within weeks where ngx_msec_t has 32 bits.
+ * The monotonic clock is the same in all processes until the host restarts, and
+ * the zone does not live longer.  ngx_current_msec would wrap within weeks
+ * where ngx_msec_t has 32 bits.
  */
 
 static uint64_t
@@ -194,8 +195,9 @@ ngx_plum_memory_now(void)
 
 
 /*
- * A worker that is busy looks at the clock later than others do.  What it
- * adds must not lapse before what others have added, as queues are in order.
+ * A worker may have read the clock before another worker that got the lock
+ * first.  The queues are ordered, so a record must not expire before records
+ * that were attached earlier: the zone's clock never goes back.
  */
 
 void

@@ -1,5 +1,5 @@
 /*
- * The store of one host: a shared zone, all operations at once.
+ * The store of one host, in a shared zone: every operation completes at once.
  */
 
 #include <ngx_plum_memory.h>
@@ -7,7 +7,7 @@
 
 #define NGX_PLUM_MEMORY_PAGES    8
 
-/* lapsed records of each queue that a claim removes: more than it adds */
+/* expired records that a claim removes from each queue: more than it adds */
 #define NGX_PLUM_MEMORY_EXPIRE   2
 
 
@@ -34,7 +34,7 @@ static void ngx_plum_store_memory_lost(ngx_plum_store_t *store,
 
 static const ngx_plum_store_ops_t  ngx_plum_store_memory_ops = {
     ngx_plum_store_memory_claim,
-    NULL,                                /* no claim is ever under way */
+    NULL,                                /* no claim is ever pending */
     ngx_plum_store_memory_renew,
     ngx_plum_store_memory_commit,
     ngx_plum_store_memory_release
@@ -77,7 +77,7 @@ ngx_plum_store_memory_claim(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
             break;
         }
 
-        /* memory is not taken under the lock: take it, and look again */
+        /* allocate without the lock, then look the record up again */
 
         p = ngx_pnalloc(claim->pool, len);
         if (p == NULL) {
@@ -240,7 +240,7 @@ ngx_plum_store_memory_commit_locked(ngx_plum_memory_op_t *op,
 
     if (record == NULL) {
 
-        /* lapsed and removed, but nobody else holds it: it was forwarded */
+        /* it has expired, but nobody else holds it: the event was forwarded */
 
         record = ngx_plum_memory_create(op);
         if (record == NULL) {
@@ -260,7 +260,7 @@ ngx_plum_store_memory_commit_locked(ngx_plum_memory_op_t *op,
 
     ngx_memcpy(record->token, claim->token, NGX_PLUM_TOKEN_LEN);
 
-    /* while the record is detached, as this may forget others */
+    /* the record must be detached here, as this may evict records */
 
     ngx_plum_memory_answer(op, record, answer);
 
@@ -301,8 +301,8 @@ ngx_plum_store_memory_release(ngx_plum_store_t *store,
 
 
 /*
- * The pending record of this claim.  That its lease has lapsed does not
- * matter as long as the token is still there: nobody else came in between.
+ * The pending record of this claim, by its token.  A lapsed lease does not
+ * matter while the token is still in the record: no other claim came between.
  */
 
 static ngx_plum_memory_record_t *
@@ -358,7 +358,7 @@ ngx_plum_store_memory(ngx_conf_t *cf, ngx_plum_store_t *store,
         return NGX_CONF_ERROR;
     }
 
-    /* ngx_parse_size() looks at the last byte even where there is none */
+    /* ngx_parse_size() reads the last byte of an empty string, too */
 
     size = address->len ? ngx_parse_size(address) : NGX_ERROR;
 
