@@ -39,5 +39,10 @@ void ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
 ngx_int_t ngx_http_plum_review_tls(ngx_conf_t *cf,
     ngx_http_plum_location_t *location);
 
+/* secrets of signatures: so many that bodies of strangers are costly */
+
+ngx_int_t ngx_http_plum_review_secrets(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
 
 #endif /* _NGX_HTTP_PLUM_REVIEW_H_INCLUDED_ */

@@ -19,6 +19,7 @@ typedef enum {
 } plum_algorithm_t;
 
 #define PLUM_MAC_MAX             64      /* bytes of the longest signature */
+#define PLUM_DIGEST_SIZE         32      /* of SHA-256 */
 
 
 typedef struct plum_key_s  plum_key_t;
@@ -50,21 +51,27 @@ int plum_key_mac(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
     uint8_t *mac);
 
 /*
- * Ed25519: 1 if signature (64 bytes) is valid for the pieces in order, else
- * 0; PLUM_ERROR if the key is of another kind, or out of memory.  The pieces
- * are joined in memory that is freed before it returns.
+ * Ed25519: 1 if signature (64 bytes) is valid for the content, else 0;
+ * PLUM_ERROR if the key is of another kind, or out of memory.  The content is
+ * hashed as a whole for each call, behind the signature and the key: the
+ * work for several signatures cannot be shared.
  */
 
-int plum_key_verify(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
+int plum_key_verify(plum_key_t *key, const plum_str_t *content,
     const uint8_t *signature);
 
 /*
- * Static key: 1 if value equals the secret, else 0; in constant time whatever
- * the lengths (digests are compared).  PLUM_ERROR if the key is of another
- * kind, or OpenSSL fails.
+ * Static keys: a value is digested once, with any of the keys, and its digest
+ * is compared with each of them, in constant time whatever the lengths.
+ * plum_key_digest() writes PLUM_DIGEST_SIZE bytes, which are the caller's to
+ * wipe: PLUM_OK, or PLUM_ERROR if the key is of another kind or OpenSSL
+ * fails.  plum_key_equals() is 1 if the value equals the secret, else 0;
+ * PLUM_ERROR if the key is of another kind.
  */
 
-int plum_key_equals(plum_key_t *key, const plum_str_t *value);
+int plum_key_digest(plum_key_t *key, const plum_str_t *value,
+    uint8_t *digest);
+int plum_key_equals(const plum_key_t *key, const uint8_t *digest);
 
 
 #endif /* _PLUM_KEY_H_INCLUDED_ */

@@ -66,6 +66,8 @@
 
 #define PLUM_SCHEME_PIECES       16      /* pieces of a content template */
 #define PLUM_SCHEME_CANDIDATES   16      /* signatures tried in one request */
+#define PLUM_SCHEME_PUBLIC       2       /* of these: of Ed25519 */
+#define PLUM_SCHEME_ITEMS        64      /* of a list, whatever they are */
 #define PLUM_SCHEME_HEADER_MAX   8192    /* bytes of a credential header */
 
 #define PLUM_TOLERANCE_DEFAULT   300     /* seconds, where there is a stamp */

@@ -27,7 +27,8 @@ typedef enum {
                                     also a timestamp, id or signed header that
                                     must be there */
     PLUM_CREDENTIAL_MALFORMED,   /* header twice, wrong prefix, not decodable,
-                                    wrong length, over 16 candidates, a
+                                    wrong length, over 16 candidates, over
+                                    2 of Ed25519, over 64 items, a
                                     timestamp that is no number, an id with
                                     the text in it that ends it in the
                                     content ("." in "{id}.{timestamp}"), as
@@ -71,6 +72,21 @@ typedef struct {
 
 
 /*
+ * What a stranger can make us spend.  Whoever sends a request chooses the
+ * headers and the body, so the work for it must not depend on how many
+ * signatures it carries:
+ *
+ *  HMAC       one MAC of the content for each live secret; each is compared
+ *             with all candidates, which costs nothing beside it
+ *  Ed25519    the content is hashed for each pair of a candidate and a public
+ *             key; at most PLUM_SCHEME_PUBLIC candidates, as an honest sender
+ *             sends during a rotation
+ *  api-key,   one digest of the value, compared with that of each live secret
+ *  body-token
+ *
+ * Before that: a header of at most PLUM_SCHEME_HEADER_MAX bytes is cut into at
+ * most PLUM_SCHEME_ITEMS items, once.
+ *
  * Parses what a MAC or api-key scheme needs from the headers and checks a
  * header's or list item's timestamp against now.  Not for body tokens.
  * In a list, items with the right prefix that cannot be decoded or have the

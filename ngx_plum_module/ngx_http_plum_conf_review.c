@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_plum_review_answer(ngx_conf_t *cf,
 static const ngx_http_plum_review_pt  ngx_http_plum_reviews[] = {
     ngx_http_plum_review_answer,
     ngx_http_plum_review_replays,
+    ngx_http_plum_review_secrets,
     ngx_http_plum_review_tls,
     NULL
 };

@@ -165,6 +165,12 @@ sub warned {
         'plum_secret key %%TESTDIR%%/short;', 'secret "key#1" ('
         . substr(sha256_hex($SHORT), 0, 8)
         . ') has only 15 bytes, use 16 or more');
+    my $many = join ' ', map { "plum_secret key %%TESTDIR%%/key;" } 1 .. 5;
+    $warned->('many secrets', signature =>
+        'plum_signature standard-webhooks secret=key;', '5 secrets "key" are '
+        . 'live: every body is hashed for each of them, also one of a '
+        . 'stranger; remove those that no sender uses',
+        parts => {secret => $many});
     $warned->("replays, $_", signature => "plum_signature $_ secret=key;",
         'no signature has a timestamp and "plum_idempotency" is off: '
         . 'replays pass', %replayed)

@@ -13,7 +13,6 @@
 #include <openssl/params.h>
 
 
-#define PLUM_KEY_DIGEST_SIZE     32      /* of SHA-256 */
 #define PLUM_KEY_ED25519_SIZE    32
 #define PLUM_KEY_ED25519_SIG     64
 
@@ -24,7 +23,7 @@ struct plum_key_s {
     EVP_PKEY            *public_key;     /* Ed25519 */
     EVP_MD              *sha256;         /* static key */
     EVP_MD_CTX          *md;             /* static key, Ed25519 */
-    uint8_t              digest[PLUM_KEY_DIGEST_SIZE];
+    uint8_t              digest[PLUM_DIGEST_SIZE];
 };
 
 
@@ -34,10 +33,6 @@ static int plum_key_init_mac(plum_key_t *key, const uint8_t *bytes,
     size_t len);
 static int plum_key_init_ed25519(plum_key_t *key, const uint8_t *bytes,
     size_t len);
-static int plum_key_digest(plum_key_t *key, const uint8_t *data, size_t len,
-    uint8_t *digest);
-static uint8_t *plum_key_join_pieces(const plum_str_t *pieces,
-    size_t npieces, size_t *len);
 
 
 plum_key_t *
@@ -162,19 +157,12 @@ plum_key_mac(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
 
 
 int
-plum_key_verify(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
+plum_key_verify(plum_key_t *key, const plum_str_t *content,
     const uint8_t *signature)
 {
-    int       rc;
-    size_t    len;
-    uint8_t  *content;
+    int  rc;
 
     if (key->public_key == NULL) {
-        return PLUM_ERROR;
-    }
-
-    content = plum_key_join_pieces(pieces, npieces, &len);
-    if (content == NULL) {
         return PLUM_ERROR;
     }
 
@@ -184,40 +172,51 @@ plum_key_verify(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
 
     } else {
         rc = EVP_DigestVerify(key->md, signature, PLUM_KEY_ED25519_SIG,
-                              content, len)
+                              content->data, content->len)
              == 1;
     }
 
     EVP_MD_CTX_reset(key->md);
-    free(content);
 
     return rc;
 }
 
 
 int
-plum_key_equals(plum_key_t *key, const plum_str_t *value)
+plum_key_digest(plum_key_t *key, const plum_str_t *value, uint8_t *digest)
 {
-    int      rc;
-    uint8_t  digest[PLUM_KEY_DIGEST_SIZE];
-
     if (key->sha256 == NULL
-        || plum_key_digest(key, value->data, value->len, digest) != PLUM_OK)
+        || EVP_DigestInit_ex(key->md, key->sha256, NULL) != 1
+        || (value->len != 0
+            && EVP_DigestUpdate(key->md, value->data, value->len) != 1)
+        || EVP_DigestFinal_ex(key->md, digest, NULL) != 1)
     {
         return PLUM_ERROR;
     }
 
-    rc = CRYPTO_memcmp(digest, key->digest, PLUM_KEY_DIGEST_SIZE) == 0;
+    return PLUM_OK;
+}
 
-    OPENSSL_cleanse(digest, sizeof(digest));
 
-    return rc;
+int
+plum_key_equals(const plum_key_t *key, const uint8_t *digest)
+{
+    if (key->sha256 == NULL) {
+        return PLUM_ERROR;
+    }
+
+    return CRYPTO_memcmp(digest, key->digest, PLUM_DIGEST_SIZE) == 0;
 }
 
 
 static int
 plum_key_init_static(plum_key_t *key, const uint8_t *bytes, size_t len)
 {
+    plum_str_t  secret;
+
+    secret.data = bytes;
+    secret.len = len;
+
     key->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     key->md = EVP_MD_CTX_new();
 
@@ -225,7 +224,7 @@ plum_key_init_static(plum_key_t *key, const uint8_t *bytes, size_t len)
         return PLUM_ERROR;
     }
 
-    return plum_key_digest(key, bytes, len, key->digest);
+    return plum_key_digest(key, &secret, key->digest);
 }
 
 
@@ -276,57 +275,4 @@ plum_key_init_ed25519(plum_key_t *key, const uint8_t *bytes, size_t len)
                                                   bytes, len);
 
     return (key->md && key->public_key) ? PLUM_OK : PLUM_ERROR;
-}
-
-
-static int
-plum_key_digest(plum_key_t *key, const uint8_t *data, size_t len,
-    uint8_t *digest)
-{
-    if (EVP_DigestInit_ex(key->md, key->sha256, NULL) != 1
-        || (len != 0 && EVP_DigestUpdate(key->md, data, len) != 1)
-        || EVP_DigestFinal_ex(key->md, digest, NULL) != 1)
-    {
-        return PLUM_ERROR;
-    }
-
-    return PLUM_OK;
-}
-
-
-/* Ed25519 reads its message twice, so it has to be in one piece */
-
-static uint8_t *
-plum_key_join_pieces(const plum_str_t *pieces, size_t npieces, size_t *len)
-{
-    size_t    i, n;
-    uint8_t  *content;
-
-    n = 0;
-
-    for (i = 0; i < npieces; i++) {
-        if (pieces[i].len >= SIZE_MAX - n) {
-            return NULL;
-        }
-
-        n += pieces[i].len;
-    }
-
-    content = malloc(n + 1);
-    if (content == NULL) {
-        return NULL;
-    }
-
-    n = 0;
-
-    for (i = 0; i < npieces; i++) {
-        if (pieces[i].len != 0) {
-            (void) memcpy(content + n, pieces[i].data, pieces[i].len);
-            n += pieces[i].len;
-        }
-    }
-
-    *len = n;
-
-    return content;
 }

@@ -146,7 +146,7 @@ plum_signature_headers(const plum_scheme_t *scheme, plum_header_pt header,
 static plum_credential_rc_t
 plum_signature_list(const plum_scheme_t *scheme, plum_credential_t *cred)
 {
-    size_t            known, stamps;
+    size_t            items, known, publics, stamps;
     plum_str_t        rest, item, text;
     const char       *separators;
     plum_algorithm_t  algorithm;
@@ -154,10 +154,16 @@ plum_signature_list(const plum_scheme_t *scheme, plum_credential_t *cred)
     separators = (scheme->prefix.data[scheme->prefix.len - 1] == '=')
                  ? ",;" : " ";
     rest = cred->value;
+    items = 0;
     known = 0;
+    publics = 0;
     stamps = 0;
 
     while (plum_signature_next(&rest, separators, &item)) {
+
+        if (items++ == PLUM_SCHEME_ITEMS) {
+            return PLUM_CREDENTIAL_MALFORMED;
+        }
 
         if (plum_signature_stamp(scheme, &item, cred)) {
             stamps++;
@@ -168,7 +174,10 @@ plum_signature_list(const plum_scheme_t *scheme, plum_credential_t *cred)
             continue;
         }
 
-        if (known++ == PLUM_SCHEME_CANDIDATES) {
+        if (known++ == PLUM_SCHEME_CANDIDATES
+            || (algorithm == PLUM_ALGORITHM_ED25519
+                && publics++ == PLUM_SCHEME_PUBLIC))
+        {
             return PLUM_CREDENTIAL_MALFORMED;
         }
 

@@ -4,6 +4,9 @@
 
 #include <plum_signature.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <openssl/crypto.h>
 
 
@@ -11,6 +14,8 @@ typedef struct {
     const plum_credential_t  *cred;
     plum_str_t                pieces[PLUM_SCHEME_PIECES];
     size_t                    npieces;
+    plum_str_t                content;   /* the pieces joined, for Ed25519 */
+    uint8_t                  *joined;    /* what to free */
     unsigned                  fits:1;
     unsigned                  failed:1;
 } plum_check_t;
@@ -21,6 +26,7 @@ static void plum_verify_content(const plum_scheme_t *scheme,
     const plum_str_t *body, plum_check_t *check);
 static void plum_verify_mac(plum_check_t *check, plum_key_t *key);
 static void plum_verify_public(plum_check_t *check, plum_key_t *key);
+static int plum_verify_join(plum_check_t *check);
 
 
 plum_credential_rc_t
@@ -38,6 +44,7 @@ plum_signature_verify(const plum_scheme_t *scheme,
 
     plum_verify_content(scheme, cred, uri, body, &check);
 
+    check.joined = NULL;
     check.failed = 0;
     found = nkeys;
 
@@ -57,6 +64,8 @@ plum_signature_verify(const plum_scheme_t *scheme,
         }
     }
 
+    free(check.joined);
+
     if (found == nkeys) {
         return check.failed ? PLUM_CREDENTIAL_NOMEM
                             : PLUM_CREDENTIAL_MISMATCH;
@@ -72,29 +81,37 @@ plum_credential_rc_t
 plum_token_verify(const plum_str_t *token, plum_key_t *const *keys,
     size_t nkeys, size_t *matched)
 {
-    int     rc, failed;
-    size_t  i, found;
+    size_t   i, found;
+    uint8_t  digest[PLUM_DIGEST_SIZE];
 
-    failed = 0;
-    found = nkeys;
+    /* any static key can digest; keys of other kinds fit no token */
 
     for (i = 0; i < nkeys; i++) {
-
-        if (plum_key_algorithm(keys[i]) != PLUM_ALGORITHM_NONE) {
-            continue;
+        if (plum_key_algorithm(keys[i]) == PLUM_ALGORITHM_NONE) {
+            break;
         }
-
-        rc = plum_key_equals(keys[i], token);
-
-        if (rc == 1 && found == nkeys) {
-            found = i;
-        }
-
-        failed |= (rc == PLUM_ERROR);
     }
 
+    if (i == nkeys) {
+        return PLUM_CREDENTIAL_MISMATCH;
+    }
+
+    if (plum_key_digest(keys[i], token, digest) != PLUM_OK) {
+        return PLUM_CREDENTIAL_NOMEM;
+    }
+
+    found = nkeys;
+
+    for ( /* void */ ; i < nkeys; i++) {
+        if (plum_key_equals(keys[i], digest) == 1 && found == nkeys) {
+            found = i;
+        }
+    }
+
+    OPENSSL_cleanse(digest, sizeof(digest));
+
     if (found == nkeys) {
-        return failed ? PLUM_CREDENTIAL_NOMEM : PLUM_CREDENTIAL_MISMATCH;
+        return PLUM_CREDENTIAL_MISMATCH;
     }
 
     *matched = found;
@@ -190,10 +207,52 @@ plum_verify_public(plum_check_t *check, plum_key_t *key)
             continue;
         }
 
-        rc = plum_key_verify(key, check->pieces, check->npieces,
-                             candidate->bytes);
+        if (check->joined == NULL && plum_verify_join(check) != PLUM_OK) {
+            check->failed = 1;
+            return;
+        }
+
+        rc = plum_key_verify(key, &check->content, candidate->bytes);
 
         check->fits |= (rc == 1);
         check->failed |= (rc == PLUM_ERROR);
     }
+}
+
+
+/* Ed25519 reads its message twice, so it has to be in one piece */
+
+static int
+plum_verify_join(plum_check_t *check)
+{
+    size_t    i, len;
+    uint8_t  *p;
+
+    len = 0;
+
+    for (i = 0; i < check->npieces; i++) {
+        if (check->pieces[i].len >= SIZE_MAX - len) {
+            return PLUM_ERROR;
+        }
+
+        len += check->pieces[i].len;
+    }
+
+    p = malloc(len + 1);
+    if (p == NULL) {
+        return PLUM_ERROR;
+    }
+
+    check->joined = p;
+    check->content.data = p;
+    check->content.len = len;
+
+    for (i = 0; i < check->npieces; i++) {
+        if (check->pieces[i].len != 0) {
+            (void) memcpy(p, check->pieces[i].data, check->pieces[i].len);
+            p += check->pieces[i].len;
+        }
+    }
+
+    return PLUM_OK;
 }

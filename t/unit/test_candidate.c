@@ -217,6 +217,55 @@ test_candidates(void **state)
 }
 
 
+/* what is passed over is counted, too: a list is cut into 64 items at most */
+
+static void
+test_many_items(void **state)
+{
+    char              right[SIG_MAX], value[VALUE_MAX];
+    size_t            i, k, n, len;
+    const subject_t  *s;
+    static const char *const  fillers[] = { "", "x", "v9=aGVsbG8" };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(subjects); i++) {
+        s = &subjects[i];
+
+        if (!s->separator) {
+            continue;
+        }
+
+        sign(s, FIRST, NOW_TEXT, BODY, right);
+
+        for (k = 0; k < unit_nelts(fillers); k++) {
+            for (n = 50; n <= 70; n++) {
+
+                /* a timestamp in the list is an item, and the signature */
+
+                len = (size_t) (s->stamped
+                                ? snprintf(value, VALUE_MAX, "%s="
+                                           NOW_TEXT "%c",
+                                           s->stamped, s->separator)
+                                : 0);
+
+                for (size_t j = s->stamped ? 2 : 1; j < n; j++) {
+                    len += (size_t) snprintf(value + len, VALUE_MAX - len,
+                                             "%s%c", fillers[k],
+                                             s->separator);
+                }
+
+                (void) snprintf(value + len, VALUE_MAX - len, "%s%s",
+                                s->prefix, right);
+                assert_int_equal(submit(s, value, NOW_TEXT, BODY).rc,
+                                 (n > 64) ? PLUM_CREDENTIAL_MALFORMED
+                                          : PLUM_CREDENTIAL_OK);
+            }
+        }
+    }
+}
+
+
 static void
 test_items(void **state)
 {
@@ -292,6 +341,7 @@ main(void)
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_base64_unused_bits),
         cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_many_items),
         cmocka_unit_test(test_items)
     };
 

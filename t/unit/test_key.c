@@ -166,31 +166,45 @@ test_mac_random(void **state)
 static void
 test_static(void **state)
 {
-    plum_key_t  *key;
-    plum_str_t   value;
+    size_t             i;
+    uint8_t            digest[PLUM_DIGEST_SIZE];
+    plum_key_t        *key, *other;
+    plum_str_t         value;
+    static const char *const  wrong[] = {
+        "s3creT", "s3cret ", "s3cre", "", "S3CRET", "s3crets3cret"
+    };
 
     (void) state;
 
     key = plum_key_create(PLUM_ALGORITHM_NONE, (const uint8_t *) "s3cret", 6);
-    assert_non_null(key);
+    other = plum_key_create(PLUM_ALGORITHM_NONE, (const uint8_t *) "x", 1);
+    assert_true(key && other);
 
     value = unit_str("s3cret");
-    assert_int_equal(plum_key_equals(key, &value), 1);
-    value = unit_str("s3creT");
-    assert_int_equal(plum_key_equals(key, &value), 0);
-    value = unit_str("s3cret ");
-    assert_int_equal(plum_key_equals(key, &value), 0);
-    value = unit_str("s3cre");
-    assert_int_equal(plum_key_equals(key, &value), 0);
-    value = unit_str("");
-    assert_int_equal(plum_key_equals(key, &value), 0);
+    assert_int_equal(plum_key_digest(key, &value, digest), PLUM_OK);
+    assert_int_equal(plum_key_equals(key, digest), 1);
+    assert_int_equal(plum_key_equals(other, digest), 0);
+
+    /* a digest made with another key is the same */
+
+    assert_int_equal(plum_key_digest(other, &value, digest), PLUM_OK);
+    assert_int_equal(plum_key_equals(key, digest), 1);
+
+    for (i = 0; i < unit_nelts(wrong); i++) {
+        value = unit_str(wrong[i]);
+        assert_int_equal(plum_key_digest(key, &value, digest), PLUM_OK);
+        assert_int_equal(plum_key_equals(key, digest), 0);
+    }
+
+    /* with the NUL behind it */
+
     value.data = (const uint8_t *) "s3cret";
     value.len = 7;
-    assert_int_equal(plum_key_equals(key, &value), 0);
-    value.len = 6;
-    assert_int_equal(plum_key_equals(key, &value), 1);
+    assert_int_equal(plum_key_digest(key, &value, digest), PLUM_OK);
+    assert_int_equal(plum_key_equals(key, digest), 0);
 
     plum_key_destroy(key);
+    plum_key_destroy(other);
 }
 
 
@@ -202,7 +216,7 @@ test_ed25519(void **state)
     size_t                i, k, len;
     uint8_t               public_key[32], data[8], signature[64];
     plum_key_t           *key;
-    plum_str_t            pieces[2];
+    plum_str_t            content;
     static const struct {
         const char  *key;
         const char  *data;
@@ -232,25 +246,23 @@ test_ed25519(void **state)
         (void) unhex(tests[i].signature, 1, signature, 64);
         len = unhex(tests[i].data, 1, data, sizeof(data));
 
-        pieces[0].data = data;
-        pieces[0].len = len / 2;
-        pieces[1].data = data + len / 2;
-        pieces[1].len = len - len / 2;
+        content.data = data;
+        content.len = len;
 
         key = plum_key_create(PLUM_ALGORITHM_ED25519, public_key, 32);
         assert_non_null(key);
-        assert_int_equal(plum_key_verify(key, pieces, 2, signature), 1);
-        assert_int_equal(plum_key_verify(key, pieces, 2, signature), 1);
+        assert_int_equal(plum_key_verify(key, &content, signature), 1);
+        assert_int_equal(plum_key_verify(key, &content, signature), 1);
 
         for (k = 0; k < 64; k++) {
             signature[k] ^= 0x10;
-            assert_int_equal(plum_key_verify(key, pieces, 2, signature), 0);
+            assert_int_equal(plum_key_verify(key, &content, signature), 0);
             signature[k] ^= 0x10;
         }
 
         data[len] = 0;
-        pieces[1].len++;
-        assert_int_equal(plum_key_verify(key, pieces, 2, signature), 0);
+        content.len++;
+        assert_int_equal(plum_key_verify(key, &content, signature), 0);
 
         plum_key_destroy(key);
     }
@@ -280,10 +292,12 @@ test_wrong_kind(void **state)
     text = unit_str("\x01");
     assert_int_equal(plum_key_mac(secret, &text, 1, out), PLUM_ERROR);
     assert_int_equal(plum_key_mac(public_key, &text, 1, out), PLUM_ERROR);
-    assert_int_equal(plum_key_verify(mac, &text, 1, out), PLUM_ERROR);
-    assert_int_equal(plum_key_verify(secret, &text, 1, out), PLUM_ERROR);
-    assert_int_equal(plum_key_equals(mac, &text), PLUM_ERROR);
-    assert_int_equal(plum_key_equals(public_key, &text), PLUM_ERROR);
+    assert_int_equal(plum_key_verify(mac, &text, out), PLUM_ERROR);
+    assert_int_equal(plum_key_verify(secret, &text, out), PLUM_ERROR);
+    assert_int_equal(plum_key_digest(mac, &text, out), PLUM_ERROR);
+    assert_int_equal(plum_key_digest(public_key, &text, out), PLUM_ERROR);
+    assert_int_equal(plum_key_equals(mac, out), PLUM_ERROR);
+    assert_int_equal(plum_key_equals(public_key, out), PLUM_ERROR);
 
     assert_int_equal(plum_algorithm_size(PLUM_ALGORITHM_NONE), 0);
     assert_int_equal(plum_algorithm_size(PLUM_ALGORITHM_ED25519), 64);

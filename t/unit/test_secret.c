@@ -102,6 +102,83 @@ test_ed25519(void **state)
 }
 
 
+/* each costs a hash of the body for each key, so there may be two */
+
+static void
+test_ed25519_candidates(void **state)
+{
+    char              right[SIG_MAX], wrong[SIG_MAX], value[VALUE_MAX];
+    size_t            i, k, len;
+    uint8_t           public_key[32];
+    EVP_PKEY         *pkey, *stranger;
+    result_t          result;
+    plum_key_t       *keys[2];
+    plum_scheme_t     scheme;
+    unit_headers_t    headers;
+    const subject_t  *s;
+    static const struct {
+        const char            *places;   /* R right, W wrong, Q cut off,
+                                            H of another algorithm */
+        plum_credential_rc_t   rc;
+    } tests[] = {
+        { "R", PLUM_CREDENTIAL_OK },
+        { "WR", PLUM_CREDENTIAL_OK },
+        { "RW", PLUM_CREDENTIAL_OK },
+        { "QR", PLUM_CREDENTIAL_OK },
+        { "HHRHHHHHHHWHHHHH", PLUM_CREDENTIAL_OK },
+        { "WW", PLUM_CREDENTIAL_MISMATCH },
+        { "WWR", PLUM_CREDENTIAL_MALFORMED },
+        { "RWW", PLUM_CREDENTIAL_MALFORMED },
+        { "QQR", PLUM_CREDENTIAL_MALFORMED },
+        { "WWWWWWWWWWWWWWWR", PLUM_CREDENTIAL_MALFORMED }
+    };
+
+    (void) state;
+
+    s = &subjects[0];
+    configure(s, NULL, NULL, &scheme);
+    pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    stranger = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    assert_true(pkey && stranger);
+
+    len = sizeof(public_key);
+    assert_int_equal(EVP_PKEY_get_raw_public_key(pkey, public_key, &len), 1);
+    keys[0] = make_key(&scheme, FIRST);
+    keys[1] = plum_key_create(PLUM_ALGORITHM_ED25519, public_key, 32);
+    sign_ed25519(pkey, ID "." NOW_TEXT "." BODY, right);
+    sign_ed25519(stranger, ID "." NOW_TEXT "." BODY, wrong);
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        len = 0;
+
+        for (k = 0; tests[i].places[k]; k++) {
+            len += (size_t) snprintf(value + len, sizeof(value) - len,
+                       (tests[i].places[k] == 'R') ? "v1a,%s "
+                       : (tests[i].places[k] == 'W') ? "v1a,%s "
+                       : (tests[i].places[k] == 'Q') ? "v1a,QQ== "
+                       : "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ",
+                       (tests[i].places[k] == 'R') ? right : wrong);
+        }
+
+        headers.n = 0;
+        unit_add_header(&headers, s->header, value);
+        unit_add_header(&headers, s->id, ID);
+        unit_add_header(&headers, s->timestamp, NOW_TEXT);
+        result = submit_headers(&scheme, &headers, BODY, keys, 2);
+        assert_int_equal(result.rc, tests[i].rc);
+
+        if (result.rc == PLUM_CREDENTIAL_OK) {
+            assert_int_equal(result.matched, 1);
+        }
+    }
+
+    plum_key_destroy(keys[0]);
+    plum_key_destroy(keys[1]);
+    EVP_PKEY_free(pkey);
+    EVP_PKEY_free(stranger);
+}
+
+
 /* a key made for another digest, or a static one, fits nothing */
 
 static void
@@ -111,15 +188,16 @@ test_other_kinds(void **state)
     plum_key_t       *keys[3];
     plum_scheme_t     scheme;
     unit_headers_t    headers;
-    const subject_t  *s;
+    const subject_t   s = { .preset = "hmac", .words = { "header", "x-sig" },
+                            .header = "X-Sig", .content = "B",
+                            .digest = "SHA256" };
 
     (void) state;
 
-    s = &subjects[6];
-    configure(s, NULL, NULL, &scheme);
-    sign(s, FIRST, NOW_TEXT, BODY, signature);
+    configure(&s, NULL, NULL, &scheme);
+    sign(&s, FIRST, NOW_TEXT, BODY, signature);
     headers.n = 0;
-    unit_add_header(&headers, s->header, signature);
+    unit_add_header(&headers, s.header, signature);
 
     keys[0] = plum_key_create(PLUM_ALGORITHM_SHA512, (const uint8_t *) FIRST,
                               sizeof(FIRST) - 1);
@@ -235,6 +313,7 @@ main(void)
 {
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_ed25519),
+        cmocka_unit_test(test_ed25519_candidates),
         cmocka_unit_test(test_other_kinds),
         cmocka_unit_test(test_api_key),
         cmocka_unit_test(test_body_token)
