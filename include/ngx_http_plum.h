@@ -77,10 +77,23 @@ typedef struct {
 } ngx_http_plum_allow_rule_t;
 
 
+/* where an allowlist finds the type of an event */
+
+typedef enum {
+    NGX_HTTP_PLUM_EVENT_NONE = 0,
+    NGX_HTTP_PLUM_EVENT_PATH,
+    NGX_HTTP_PLUM_EVENT_HEADER,
+    NGX_HTTP_PLUM_EVENT_VARIABLE
+} ngx_http_plum_event_e;
+
+
 typedef struct {
     ngx_str_t                    name;
     ngx_http_plum_where_t        where;
-    plum_str_t                   event_type; /* path; empty: none */
+    ngx_http_plum_event_e        event;
+    plum_str_t                   event_type; /* path, name of the header, or
+                                                the variable as written */
+    ngx_http_complex_value_t    *event_value;    /* of the variable */
     ngx_array_t                  rules;      /* ngx_http_plum_allow_rule_t */
     ngx_uint_t                   acknowledge;    /* unlisted acknowledge */
     ngx_uint_t                   unlisted;       /* unlisted was said */
@@ -89,6 +102,7 @@ typedef struct {
 
 typedef struct {
     ngx_http_plum_where_t        where;
+    ngx_str_t                    name;       /* of the variable, with "$" */
     ngx_int_t                    index;      /* of the variable */
     plum_str_t                   path;
 } ngx_http_plum_capture_t;
@@ -211,6 +225,9 @@ typedef struct {
     ngx_str_t                        clean;  /* body as forwarded */
     off_t                            received;
     plum_value_t                    *probes;
+    ngx_str_t                        event_type; /* from outside of the body;
+                                                    empty until the sender is
+                                                    known */
     size_t                           dropped;
     ngx_str_t                        key;
 
@@ -355,6 +372,8 @@ ngx_int_t ngx_http_plum_probe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 void ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where);
 char *ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
     const char *fmt, ...);
+char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_http_complex_value_t **cv);
 char *ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -91,7 +91,9 @@ typedef struct {
                                             does not count) */
     unsigned             listed:1;       /* 0: the event type is missing, is
                                             no string (or one with a lone
-                                            surrogate), or matches no pattern
+                                            surrogate), is empty where the
+                                            caller gives it, or matches no
+                                            pattern
                                             of any rule with events; always 1
                                             where no rule has events */
 } plum_projection_t;
@@ -132,6 +134,13 @@ int plum_plan_probe(plum_plan_t *plan, const plum_str_t *path,
 int plum_plan_event_type(plum_plan_t *plan, const plum_str_t *path,
     unsigned *slot, plum_error_t *err);
 
+/*
+ * Instead of plum_plan_event_type(): the event type does not stand in the
+ * text; plum_project_typed() is told.
+ */
+
+int plum_plan_event_given(plum_plan_t *plan, plum_error_t *err);
+
 int plum_plan_compile(plum_plan_t *plan, plum_error_t *err);
 
 /* the number of slots that plum_project() fills */
@@ -158,6 +167,17 @@ void plum_scratch_destroy(plum_scratch_t *scratch);
 plum_project_rc_t plum_project(const plum_plan_t *plan,
     plum_scratch_t *scratch, const uint8_t *in, size_t len, uint8_t *out,
     plum_value_t *probes, plum_projection_t *result);
+
+
+/*
+ * The same for a plan with plum_plan_event_given(); type is the event type,
+ * as it stands, empty if there is none.
+ */
+
+plum_project_rc_t plum_project_typed(const plum_plan_t *plan,
+    plum_scratch_t *scratch, const plum_str_t *type, const uint8_t *in,
+    size_t len, uint8_t *out, plum_value_t *probes,
+    plum_projection_t *result);
 
 
 /*

@@ -163,6 +163,15 @@ int plum_scheme_set(plum_scheme_t *scheme, const plum_str_t *parameter,
 int plum_scheme_finish(plum_scheme_t *scheme, plum_error_t *err);
 
 /*
+ * 1 if the signature of a finished scheme covers the header of that name, or
+ * the request line: neither can be changed in a recorded request.  An API key
+ * or a body token covers nothing, not even the body.
+ */
+
+int plum_scheme_covers(const plum_scheme_t *scheme, const plum_str_t *header);
+int plum_scheme_covers_uri(const plum_scheme_t *scheme);
+
+/*
  * 1 if the scheme lets a recorded request pass again later: no timestamp, or
  * tolerance off.
  */

@@ -88,6 +88,7 @@ struct plum_plan_s {
 
     unsigned             nprobes;
     unsigned             type;           /* the event type's slot */
+    unsigned             given:1;        /* the caller knows the type */
 };
 
 

@@ -19,10 +19,6 @@ typedef struct {
 } ngx_http_plum_store_kind_t;
 
 
-static char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_http_complex_value_t **cv);
-
-
 /* a new kind of store is a file behind ngx_plum_store.h, and a row here */
 
 static const ngx_http_plum_store_kind_t  ngx_http_plum_store_kinds[] = {
@@ -286,7 +282,7 @@ ngx_http_plum_conf_tls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
+char *
 ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
     ngx_http_complex_value_t **cv)
 {
@@ -372,6 +368,7 @@ ngx_http_plum_conf_capture(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_plum_conf_where(cf, &capture->where);
 
+    capture->name = value[1];
     capture->index = index;
     capture->path.data = value[2].data;
     capture->path.len = value[2].len;

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum.h>
+#include <plum_content.h>
 
 
 /* a block that is being read; its plan only tells what is wrong with a line */
@@ -29,6 +30,8 @@ static char *ngx_http_plum_allowlist_line(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
 static char *ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
     ngx_http_plum_block_t *block);
+static char *ngx_http_plum_allowlist_event_place(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list);
 static char *ngx_http_plum_allowlist_allow(ngx_conf_t *cf,
     ngx_http_plum_block_t *block);
 static char *ngx_http_plum_allowlist_events(ngx_conf_t *cf, ngx_str_t *value,
@@ -169,6 +172,7 @@ static char *
 ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
     ngx_http_plum_block_t *block)
 {
+    int                         rc;
     unsigned                    slot;
     ngx_str_t                  *value;
     plum_error_t                err;
@@ -177,21 +181,73 @@ ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
     list = block->list;
     value = cf->args->elts;
 
-    if (cf->args->nelts != 2 || list->event_type.len) {
+    if (cf->args->nelts != 2 || list->event != NGX_HTTP_PLUM_EVENT_NONE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"event_type\" takes one path, and stands once");
+                           "\"event_type\" takes one path, header or "
+                           "variable, and stands once");
         return NGX_CONF_ERROR;
     }
 
     list->event_type.data = value[1].data;
     list->event_type.len = value[1].len;
 
-    if (plum_plan_event_type(block->plan, &list->event_type, &slot, &err)
-        != PLUM_OK)
-    {
+    if (ngx_http_plum_allowlist_event_place(cf, list) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    rc = (list->event == NGX_HTTP_PLUM_EVENT_PATH)
+         ? plum_plan_event_type(block->plan, &list->event_type, &slot, &err)
+         : plum_plan_event_given(block->plan, &err);
+
+    if (rc != PLUM_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
         return NGX_CONF_ERROR;
     }
+
+    return NGX_CONF_OK;
+}
+
+
+/* "header:Name", "$variable", or a path */
+
+static char *
+ngx_http_plum_allowlist_event_place(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list)
+{
+    u_char            *p;
+    ngx_str_t          name;
+    static ngx_str_t   header = ngx_string("header:");
+
+    p = (u_char *) list->event_type.data;
+
+    name.data = p;
+    name.len = list->event_type.len;
+
+    if (name.len >= header.len
+        && ngx_strncmp(p, header.data, header.len) == 0)
+    {
+        list->event = NGX_HTTP_PLUM_EVENT_HEADER;
+        list->event_type.data += header.len;
+        list->event_type.len -= header.len;
+
+        if (plum_content_token(&list->event_type)) {
+            return NGX_CONF_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid header name in \"%V\"", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    /* "$.type" is no variable, but a path of another language */
+
+    if (name.len > 1 && p[0] == '$' && p[1] != '.' && p[1] != '[') {
+        list->event = NGX_HTTP_PLUM_EVENT_VARIABLE;
+
+        return ngx_http_plum_conf_variable(cf, &name, &list->event_value);
+    }
+
+    list->event = NGX_HTTP_PLUM_EVENT_PATH;
 
     return NGX_CONF_OK;
 }

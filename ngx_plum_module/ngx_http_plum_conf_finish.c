@@ -15,6 +15,8 @@ static char *ngx_http_plum_finish_allowlist(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
 static char *ngx_http_plum_finish_plan(ngx_conf_t *cf,
     ngx_http_plum_loc_conf_t *plcf);
+static char *ngx_http_plum_finish_event(ngx_conf_t *cf,
+    ngx_http_plum_loc_conf_t *plcf);
 static char *ngx_http_plum_finish_probes(ngx_conf_t *cf,
     ngx_http_plum_loc_conf_t *plcf);
 static char *ngx_http_plum_finish_idempotency(ngx_conf_t *cf,
@@ -201,12 +203,8 @@ ngx_http_plum_finish_plan(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
         }
     }
 
-    if (list->event_type.len
-        && plum_plan_event_type(plcf->plan, &list->event_type,
-                                &plcf->event_slot, &err)
-           != PLUM_OK)
-    {
-        return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
+    if (ngx_http_plum_finish_event(cf, plcf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (ngx_http_plum_finish_probes(cf, plcf) != NGX_CONF_OK) {
@@ -222,6 +220,56 @@ ngx_http_plum_finish_plan(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
     plcf->scratch = plum_scratch_create(plcf->plan);
     if (plcf->scratch == NULL) {
         return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_finish_event(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
+{
+    int                        rc;
+    ngx_str_t                  text;
+    ngx_uint_t                 i;
+    plum_error_t               err;
+    ngx_http_plum_capture_t   *capture;
+    ngx_http_plum_allowlist_t *list;
+
+    list = plcf->allowlist;
+
+    if (list->event == NGX_HTTP_PLUM_EVENT_NONE) {
+        return NGX_CONF_OK;
+    }
+
+    rc = (list->event == NGX_HTTP_PLUM_EVENT_PATH)
+         ? plum_plan_event_type(plcf->plan, &list->event_type,
+                                &plcf->event_slot, &err)
+         : plum_plan_event_given(plcf->plan, &err);
+
+    if (rc != PLUM_OK) {
+        return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
+    }
+
+    if (list->event != NGX_HTTP_PLUM_EVENT_VARIABLE || plcf->captures == NULL)
+    {
+        return NGX_CONF_OK;
+    }
+
+    text.data = (u_char *) list->event_type.data;
+    text.len = list->event_type.len;
+
+    capture = plcf->captures->elts;
+
+    for (i = 0; i < plcf->captures->nelts; i++) {
+        if (ngx_http_plum_same(&capture[i].name, &text)) {
+            return ngx_http_plum_conf_error(cf, &capture[i].where,
+                             "\"event_type\" of allowlist \"%V\" is the "
+                             "captured variable \"%V\", which has no value "
+                             "until the body is stripped: write the path "
+                             "\"%*s\" there", &list->name, &text,
+                             capture[i].path.len, capture[i].path.data);
+        }
     }
 
     return NGX_CONF_OK;

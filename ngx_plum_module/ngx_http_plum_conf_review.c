@@ -17,6 +17,7 @@ static const ngx_http_plum_review_pt  ngx_http_plum_reviews[] = {
     ngx_http_plum_review_answer,
     ngx_http_plum_review_replays,
     ngx_http_plum_review_secrets,
+    ngx_http_plum_review_event,
     ngx_http_plum_review_tls,
     NULL
 };

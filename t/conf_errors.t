@@ -381,7 +381,7 @@ list plum_allowlist orders { allow id;\nunlisted drop; #!\n}
 list plum_allowlist orders { unlisted refuse;\nunlisted refuse; #!\n}
     "unlisted" takes one value, and stands once
 list plum_allowlist orders { event_type a;\nevent_type b; #!\n}
-    "event_type" takes one path, and stands once
+    "event_type" takes one path, header or variable, and stands once
 list plum_allowlist orders { allow id;\nevent_type a.*; #!\n}
     path "a.*" does not name exactly one value
 list plum_allowlist orders {\nallow a..b; #!\n}

@@ -160,7 +160,7 @@ int
 plum_plan_event_type(plum_plan_t *plan, const plum_str_t *path,
     unsigned *slot, plum_error_t *err)
 {
-    if (plan->type != PLUM_NO_PROBE) {
+    if (plan->type != PLUM_NO_PROBE || plan->given) {
         return plum_path_error(err, "event type", path,
                                " is the second one of its list");
     }
@@ -176,13 +176,30 @@ plum_plan_event_type(plum_plan_t *plan, const plum_str_t *path,
 
 
 int
+plum_plan_event_given(plum_plan_t *plan, plum_error_t *err)
+{
+    if (plum_plan_open(plan, err) != PLUM_OK) {
+        return PLUM_ERROR;
+    }
+
+    if (plan->type != PLUM_NO_PROBE || plan->given) {
+        return plum_error(err, "an allowlist has one event type", NULL);
+    }
+
+    plan->given = 1;
+
+    return PLUM_OK;
+}
+
+
+int
 plum_plan_compile(plum_plan_t *plan, plum_error_t *err)
 {
     if (plum_plan_open(plan, err) != PLUM_OK) {
         return PLUM_ERROR;
     }
 
-    if (plan->nevents != 0 && plan->type == PLUM_NO_PROBE) {
+    if (plan->nevents != 0 && plan->type == PLUM_NO_PROBE && !plan->given) {
         return plum_path_error(err, "event pattern", &plan->events[0],
                                " needs the place of the event type");
     }

@@ -45,6 +45,60 @@ plum_scheme_replayable(const plum_scheme_t *scheme)
 }
 
 
+int
+plum_scheme_covers(const plum_scheme_t *scheme, const plum_str_t *header)
+{
+    size_t             i;
+    const plum_str_t  *name;
+
+    for (i = 0; i < scheme->npieces; i++) {
+
+        switch (scheme->pieces[i].kind) {
+
+        case PLUM_PIECE_HEADER:
+            name = &scheme->pieces[i].text;
+            break;
+
+        case PLUM_PIECE_ID:
+            name = &scheme->id;
+            break;
+
+        case PLUM_PIECE_TIMESTAMP:
+            if (scheme->stamp != PLUM_STAMP_HEADER) {
+                continue;
+            }
+
+            name = &scheme->timestamp;
+            break;
+
+        default:
+            continue;
+        }
+
+        if (plum_str_same(name, header)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+plum_scheme_covers_uri(const plum_scheme_t *scheme)
+{
+    size_t  i;
+
+    for (i = 0; i < scheme->npieces; i++) {
+        if (scheme->pieces[i].kind == PLUM_PIECE_URI) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static int
 plum_scheme_finish_mac(plum_scheme_t *scheme, plum_error_t *err)
 {

@@ -9,6 +9,8 @@
 
 
 static u_char *ngx_http_plum_project_room(size_t len, ngx_log_t *log);
+static ngx_int_t ngx_http_plum_project_type(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *type);
 static ngx_int_t ngx_http_plum_project_clean(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, u_char *data, size_t len);
 static ngx_int_t ngx_http_plum_project_credentials(ngx_http_request_t *r,
@@ -27,6 +29,8 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     u_char                          *room;
     ngx_int_t                        rc;
+    ngx_str_t                        value;
+    plum_str_t                       type;
     plum_projection_t                result;
     plum_project_rc_t                prc;
     const ngx_http_plum_loc_conf_t  *plcf;
@@ -44,8 +48,19 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    prc = plum_project(plcf->plan, plcf->scratch, ctx->raw.data, ctx->raw.len,
-                       room, ctx->probes, &result);
+    if (ngx_http_plum_project_type(r, ctx, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    type.data = value.data;
+    type.len = value.len;
+
+    prc = (plcf->allowlist->event <= NGX_HTTP_PLUM_EVENT_PATH)
+          ? plum_project(plcf->plan, plcf->scratch, ctx->raw.data,
+                         ctx->raw.len, room, ctx->probes, &result)
+          : plum_project_typed(plcf->plan, plcf->scratch, &type,
+                               ctx->raw.data, ctx->raw.len, room, ctx->probes,
+                               &result);
 
     if (prc == PLUM_PROJECT_NOMEM) {
         return NGX_ERROR;
@@ -74,6 +89,7 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    ctx->event_type = value;
     ctx->dropped = result.dropped;
 
     if (!result.listed) {
@@ -121,6 +137,37 @@ ngx_http_plum_project_room(size_t len, ngx_log_t *log)
     }
 
     return room;
+}
+
+
+/*
+ * The event type, where it does not stand in the body; else empty.  A header
+ * that comes twice says nothing: the consumer may read the other one.
+ */
+
+static ngx_int_t
+ngx_http_plum_project_type(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *type)
+{
+    plum_str_t                        value;
+    const ngx_http_plum_allowlist_t  *list;
+
+    list = ctx->plcf->allowlist;
+
+    ngx_str_null(type);
+
+    if (list->event == NGX_HTTP_PLUM_EVENT_VARIABLE) {
+        return ngx_http_complex_value(r, list->event_value, type);
+    }
+
+    if (list->event == NGX_HTTP_PLUM_EVENT_HEADER
+        && ngx_http_plum_find_header(r, &list->event_type, &value) == 1)
+    {
+        type->data = (u_char *) value.data;
+        type->len = value.len;
+    }
+
+    return NGX_OK;
 }
 
 

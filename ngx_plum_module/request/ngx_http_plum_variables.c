@@ -20,6 +20,7 @@ static ngx_int_t ngx_http_plum_capture_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_plum_capture_value(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, unsigned slot, ngx_str_t *value);
+static void ngx_http_plum_one_line(ngx_str_t *value);
 static void ngx_http_plum_set_variable(ngx_http_variable_value_t *v,
     ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_verdict(ngx_http_request_t *r,
@@ -206,20 +207,29 @@ ngx_http_plum_capture_variable(ngx_http_request_t *r,
 }
 
 
+static ngx_int_t
+ngx_http_plum_capture_value(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    unsigned slot, ngx_str_t *value)
+{
+    if (ngx_http_plum_probe(r, ctx, slot, value) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_plum_one_line(value);
+
+    return NGX_OK;
+}
+
+
 /*
  * The variable may stand in a header for the upstream, where NGINX escapes
  * nothing: what would end the header there is as good as no value.
  */
 
-static ngx_int_t
-ngx_http_plum_capture_value(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    unsigned slot, ngx_str_t *value)
+static void
+ngx_http_plum_one_line(ngx_str_t *value)
 {
     size_t  i;
-
-    if (ngx_http_plum_probe(r, ctx, slot, value) == NGX_ERROR) {
-        return NGX_ERROR;
-    }
 
     for (i = 0; i < value->len; i++) {
 
@@ -234,8 +244,6 @@ ngx_http_plum_capture_value(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
             break;
         }
     }
-
-    return NGX_OK;
 }
 
 
@@ -289,11 +297,16 @@ static ngx_int_t
 ngx_http_plum_get_event_type(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_str_t *value)
 {
-    if (ctx->probes == NULL || ctx->plcf->allowlist->event_type.len == 0) {
+    if (ctx->plcf->allowlist->event != NGX_HTTP_PLUM_EVENT_PATH) {
+        *value = ctx->event_type;
+        ngx_http_plum_one_line(value);
+
         return NGX_OK;
     }
 
-    return ngx_http_plum_capture_value(r, ctx, ctx->plcf->event_slot, value);
+    return ctx->probes ? ngx_http_plum_capture_value(r, ctx,
+                                             ctx->plcf->event_slot, value)
+                       : NGX_OK;
 }
 
 

@@ -1,7 +1,7 @@
 /*
  * Plans from one line, for the projector's tests: items apart by a space,
  * "path" a rule, "path@event,event" one for events, "=path" the event type,
- * "?path" a probe.
+ * "!" an event type that the caller knows, "?path" a probe.
  */
 
 #ifndef _PROJECT_H_INCLUDED_
@@ -28,6 +28,10 @@ project_add(plum_plan_t *plan, const char *item, size_t len,
 
     path.data = (const uint8_t *) item;
     path.len = len;
+
+    if (*item == '!') {
+        return plum_plan_event_given(plan, err);
+    }
 
     if (*item == '=' || *item == '?') {
         path.data++;

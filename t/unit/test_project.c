@@ -413,6 +413,77 @@ test_dropped_events(void **state)
 
 /* arrays or objects, n deep, in every mode of the walk */
 
+/* an event type that does not stand in the text */
+
+static void
+test_typed(void **state)
+{
+    size_t                i;
+    uint8_t               out[64];
+    unsigned              avx2;
+    plum_str_t            type, text;
+    plum_plan_t          *plan;
+    plum_error_t          err;
+    plum_scratch_t       *scratch;
+    plum_projection_t     result;
+    static const struct {
+        const char  *rules;
+        const char  *type;
+        const char  *clean;
+        unsigned     listed;
+    } tests[] = {
+        { "! i a@t.one b@t.*", "t.one", "{\"i\":1,\"a\":2,\"b\":3}", 1 },
+        { "! i a@t.one b@t.*", "t.two", "{\"i\":1,\"b\":3}", 1 },
+        { "! i a@t.one b@t.*", "t.", "{\"i\":1,\"b\":3}", 1 },
+        { "! i a@t.one b@t.*", "t", "{\"i\":1}", 0 },
+        { "! i a@t.one b@t.*", "T.one", "{\"i\":1}", 0 },
+        { "! i a@t.one b@t.*", "t.one ", "{\"i\":1,\"b\":3}", 1 },
+        { "! i a@t.one b@t.*", "", "{\"i\":1}", 0 },
+        { "i a@* !", "x", "{\"i\":1,\"a\":2}", 1 },
+        { "i a@* !", "", "{\"i\":1}", 0 },
+        { "! i", "x", "{\"i\":1}", 1 },
+        { "! i", "", "{\"i\":1}", 1 }
+    };
+
+    (void) state;
+
+    text = unit_str(" {\"i\": 1, \"a\":2,\"b\":3, \"event\":\"t.one\"} ");
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        plan = project_plan(tests[i].rules, &err);
+        assert_non_null(plan);
+        scratch = plum_scratch_create(plan);
+        assert_non_null(scratch);
+
+        type = unit_str(tests[i].type);
+
+        for (avx2 = 0; avx2 <= scratch->avx2; avx2++) {
+            scratch->avx2 = avx2;
+            assert_int_equal(plum_project_typed(plan, scratch, &type,
+                                                text.data, text.len, out,
+                                                NULL, &result),
+                             PLUM_PROJECT_OK);
+            assert_int_equal(result.length, strlen(tests[i].clean));
+            assert_memory_equal(out, tests[i].clean, result.length);
+            assert_int_equal(result.listed, tests[i].listed);
+        }
+
+        plum_scratch_destroy(scratch);
+        plum_plan_destroy(plan);
+    }
+
+    /* one event type, from one place */
+
+    assert_null(project_plan("! ! a@x", &err));
+    assert_string_equal(err.text, "an allowlist has one event type");
+    assert_null(project_plan("=e ! a@x", &err));
+    assert_string_equal(err.text, "an allowlist has one event type");
+    assert_null(project_plan("! =e a@x", &err));
+    assert_string_equal(err.text, "event type \"e\" is the second one of its"
+                                  " list");
+}
+
+
 static void
 test_depth(void **state)
 {
@@ -473,6 +544,7 @@ main(void)
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_dropped_events),
+        cmocka_unit_test(test_typed),
         cmocka_unit_test(test_depth)
     };
 

@@ -11,6 +11,7 @@
 #define plum_json_number_long   plain_json_number_long
 #define plum_json_space_rest    plain_json_space_rest
 #define plum_project            plain_project
+#define plum_project_typed      plain_project_typed
 #define plum_scan_has_avx2      plain_scan_has_avx2
 #define plum_scan_string        plain_scan_string
 #define plum_walk               plain_walk

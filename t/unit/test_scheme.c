@@ -307,6 +307,53 @@ test_bad(void **state)
 }
 
 
+/* what a recorded request cannot be changed in */
+
+static void
+test_covers(void **state)
+{
+    size_t                i;
+    plum_str_t            name;
+    plum_error_t          err;
+    plum_scheme_t         scheme;
+    static const struct {
+        const char  *preset;
+        const char  *words[7];
+        const char  *header;
+        int          covers;
+        int          uri;
+    } tests[] = {
+        { "github", { NULL }, "X-GitHub-Event", 0, 0 },
+        { "github", { NULL }, "X-Hub-Signature-256", 0, 0 },
+        { "api-key", { NULL }, "x-api-key", 0, 0 },
+        { "body-token", { "path=a" }, "a", 0, 0 },
+        { "svix", { NULL }, "Svix-Id", 1, 0 },
+        { "svix", { NULL }, "svix-timestamp", 1, 0 },
+        { "svix", { NULL }, "svix-signature", 0, 0 },
+        { "svix", { NULL }, "svix", 0, 0 },
+        { "stripe", { NULL }, "t", 0, 0 },
+        { "linear", { NULL }, "webhookTimestamp", 0, 0 },
+        { "hubspot", { NULL }, "host", 1, 1 },
+        { "hmac", { "header=x-sig", "content={header:X-A}|{uri}|{body}" },
+          "x-a", 1, 1 },
+        { "hmac", { "header=x-sig", "content={header:X-A}|{body}" }, "x-b",
+          0, 0 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        assert_int_equal(configure(&scheme, tests[i].preset, tests[i].words,
+                                   &err),
+                         PLUM_OK);
+        name = unit_str(tests[i].header);
+        assert_int_equal(plum_scheme_covers(&scheme, &name),
+                         tests[i].covers);
+        assert_int_equal(plum_scheme_covers_uri(&scheme), tests[i].uri);
+    }
+}
+
+
 /* a value of any length is quoted in part, and never runs over */
 
 static void
@@ -376,6 +423,7 @@ main(void)
         cmocka_unit_test(test_presets),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_covers),
         cmocka_unit_test(test_long_error),
         cmocka_unit_test(test_content)
     };

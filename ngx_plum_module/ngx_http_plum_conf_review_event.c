@@ -1,0 +1,124 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum_review.h>
+
+
+static ngx_uint_t ngx_http_plum_review_covered(ngx_conf_t *cf,
+    plum_scheme_t *scheme, ngx_http_plum_allowlist_t *list);
+
+
+/* variables of the request line, which {uri} covers; "arg_" begins a name */
+
+static ngx_str_t  ngx_http_plum_uri_variables[] = {
+    ngx_string("request_uri"),
+    ngx_string("args"),
+    ngx_string("query_string"),
+    ngx_null_string
+};
+
+
+/*
+ * A type that no signature covers can be changed in a recorded delivery, which
+ * then is stripped by other rules.  Where there is no signature, but a key or
+ * a token, the body is not covered either: nothing is said.
+ */
+
+ngx_int_t
+ngx_http_plum_review_event(ngx_conf_t *cf, ngx_http_plum_location_t *location)
+{
+    ngx_uint_t                   i, macs;
+    ngx_http_plum_loc_conf_t    *plcf;
+    ngx_http_plum_allowlist_t   *list;
+    ngx_http_plum_signature_t  **signature;
+
+    plcf = location->plcf;
+    list = plcf->allowlist;
+
+    if (list->event != NGX_HTTP_PLUM_EVENT_HEADER
+        && list->event != NGX_HTTP_PLUM_EVENT_VARIABLE)
+    {
+        return NGX_OK;
+    }
+
+    macs = 0;
+    signature = plcf->signatures->elts;
+
+    for (i = 0; i < plcf->signatures->nelts; i++) {
+
+        if (signature[i]->scheme.kind != PLUM_SCHEME_MAC) {
+            continue;
+        }
+
+        if (ngx_http_plum_review_covered(cf, &signature[i]->scheme, list)) {
+            return NGX_OK;
+        }
+
+        macs++;
+    }
+
+    if (macs == 0) {
+        return NGX_OK;
+    }
+
+    ngx_http_plum_conf_warn(cf, &plcf->where,
+             "no signature %s \"%*s\", which is the event type of allowlist "
+             "\"%V\": a recorded delivery can be sent again as another type",
+             (list->event == NGX_HTTP_PLUM_EVENT_HEADER)
+             ? "covers the header" : "is known to cover the variable",
+             list->event_type.len, list->event_type.data, &list->name);
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_plum_review_covered(ngx_conf_t *cf, plum_scheme_t *scheme,
+    ngx_http_plum_allowlist_t *list)
+{
+    u_char      *p;
+    ngx_str_t    name, *uri;
+    plum_str_t   header;
+    ngx_uint_t   i;
+
+    header = list->event_type;
+
+    if (list->event == NGX_HTTP_PLUM_EVENT_HEADER) {
+        return plum_scheme_covers(scheme, &header);
+    }
+
+    name.data = (u_char *) list->event_type.data + 1;
+    name.len = list->event_type.len - 1;
+
+    if (name.len > 5 && ngx_strncmp(name.data, "http_", 5) == 0) {
+
+        p = ngx_pnalloc(cf->pool, name.len - 5);
+        if (p == NULL) {
+            return 0;
+        }
+
+        for (i = 5; i < name.len; i++) {
+            p[i - 5] = (name.data[i] == '_') ? '-' : name.data[i];
+        }
+
+        header.data = p;
+        header.len = name.len - 5;
+
+        return plum_scheme_covers(scheme, &header);
+    }
+
+    if (name.len > 4 && ngx_strncmp(name.data, "arg_", 4) == 0) {
+        return plum_scheme_covers_uri(scheme);
+    }
+
+    for (uri = ngx_http_plum_uri_variables; uri->len; uri++) {
+        if (ngx_http_plum_same(uri, &name)) {
+            return plum_scheme_covers_uri(scheme);
+        }
+    }
+
+    return 0;
+}
