@@ -120,6 +120,7 @@ typedef struct {
     plum_success_t               success;
     size_t                       answer;     /* 0: off */
     ngx_uint_t                   replicas;   /* wait_replicas= */
+    ngx_str_t                    scope;      /* empty: the gate's own */
 } ngx_http_plum_idempotency_t;
 
 
@@ -145,6 +146,7 @@ typedef struct {
 typedef struct {
     ngx_flag_t                   enable;
     ngx_http_plum_where_t        where;      /* of plum on */
+    ngx_http_core_loc_conf_t    *gate;       /* the location of plum on */
     ngx_uint_t                   mode;
     ngx_http_plum_tls_t         *tls;
     size_t                       max_body;
@@ -167,6 +169,7 @@ typedef struct {
     unsigned                    *signature_slots;    /* token or timestamp */
     unsigned                     event_slot;
     ngx_http_plum_names_t        stale;      /* headers not forwarded */
+    u_char                       owner[PLUM_OWNER_LEN];  /* of its records */
 } ngx_http_plum_loc_conf_t;
 
 
@@ -400,6 +403,11 @@ char *ngx_http_plum_conf_finish(ngx_conf_t *cf,
 /* stores learn what stands behind them; used by a location or not */
 
 ngx_int_t ngx_http_plum_conf_stores(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
+
+/* gives each location the owner of its records, see ..._conf_owner.c */
+
+ngx_int_t ngx_http_plum_conf_owners(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf);
 
 /* checks that need everything merged: what is weak is warned of */

@@ -47,7 +47,8 @@ typedef void (*ngx_plum_claim_pt)(ngx_plum_claim_t *claim);
  */
 
 struct ngx_plum_claim_s {
-    ngx_str_t            key;            /* at most PLUM_KEY_MAX bytes */
+    ngx_str_t            key;            /* with its owner: at most
+                                            PLUM_RECORD_MAX bytes */
     u_char               token[NGX_PLUM_TOKEN_LEN];
     ngx_msec_t           lease;
     ngx_uint_t           replicas;       /* that must have a claim or commit

@@ -27,6 +27,22 @@ int plum_key_join(const plum_str_t *parts, size_t nparts, uint8_t *key,
     size_t *len);
 
 
+/*
+ * The owner of records: what stands in front of every key of a gate, so that
+ * the keys of two gates never meet, whatever their senders write.  It is
+ * "%o", 16 lower-case hex digits and ":".  The digits are the first 8 bytes
+ * of the SHA-256 of the parts, each with its length in front (8 bytes, the
+ * highest first), so that no two lists of parts are hashed alike.  "%o" is no
+ * escape, so a joined key does not begin so.  owner holds PLUM_OWNER_LEN
+ * bytes.  PLUM_ERROR: no memory.
+ */
+
+#define PLUM_OWNER_LEN           19
+#define PLUM_RECORD_MAX          (PLUM_OWNER_LEN + PLUM_KEY_MAX)
+
+int plum_owner(const plum_str_t *parts, size_t nparts, uint8_t *owner);
+
+
 /* one attempt at an upstream */
 
 typedef struct {

@@ -32,6 +32,8 @@ static char *ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
     ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_replicas(ngx_conf_t *cf,
     ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+static char *ngx_http_plum_idempotency_scope(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_time(ngx_str_t *value,
     ngx_msec_t *msec);
 
@@ -45,6 +47,7 @@ static const ngx_http_plum_parameter_t  ngx_http_plum_parameters[] = {
     { ngx_string("in_doubt="), ngx_http_plum_idempotency_in_doubt },
     { ngx_string("answer="), ngx_http_plum_idempotency_answer },
     { ngx_string("wait_replicas="), ngx_http_plum_idempotency_replicas },
+    { ngx_string("scope="), ngx_http_plum_idempotency_scope },
     { ngx_null_string, NULL }
 };
 
@@ -258,6 +261,36 @@ ngx_http_plum_idempotency_replicas(ngx_conf_t *cf,
     }
 
     idempotency->replicas = n;
+
+    return NULL;
+}
+
+
+/* a variable would not be looked at, so what would look like one is refused */
+
+static char *
+ngx_http_plum_idempotency_scope(ngx_conf_t *cf,
+    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+{
+    u_char  ch;
+    size_t  i;
+
+    if (value->len == 0) {
+        return "it must not be empty";
+    }
+
+    for (i = 0; i < value->len; i++) {
+        ch = ngx_tolower(value->data[i]);
+
+        if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9')
+            && ch != '_' && ch != '-' && ch != '.')
+        {
+            return "it must be a name of letters, digits, "
+                   "\"_\", \"-\" and \".\"";
+        }
+    }
+
+    idempotency->scope = *value;
 
     return NULL;
 }

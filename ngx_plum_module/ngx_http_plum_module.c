@@ -189,6 +189,8 @@ ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_plum_conf_where(cf, &plcf->where);
 
+    plcf->gate = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
     return ngx_conf_set_flag_slot(cf, cmd, conf);
 }
 
@@ -272,6 +274,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     plcf->where = { 0 };
+     *     plcf->gate = NULL;
      *     plcf->allow = { 0, NULL };
      *     plcf->allowlist = NULL;
      *     plcf->plan = NULL;
@@ -279,6 +282,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *     plcf->capture_slots = NULL;
      *     plcf->signature_slots = NULL;
      *     plcf->event_slot = 0;
+     *     plcf->owner = { 0 };
      */
 
     plcf->enable = NGX_CONF_UNSET;
@@ -311,6 +315,7 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->enable == NGX_CONF_UNSET) {
         conf->where = prev->where;
+        conf->gate = prev->gate;
     }
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
@@ -418,6 +423,10 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
 
     if (pmcf->locations.nelts == 0) {
         return NGX_OK;
+    }
+
+    if (ngx_http_plum_conf_owners(cf, pmcf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);

@@ -10,7 +10,7 @@ use File::Basename qw(dirname);
 use lib dirname(__FILE__) . '/lib';
 use Test::More;
 
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 
@@ -60,14 +60,14 @@ sub records {
     my $client = $t->start($key);
     $up->wait_for(1);
 
-    like(get("plum:$key"), qr/\Ap[0-9a-f]{32}\z/, 'pending: p and a token');
-    my $left = $redis->command('PTTL', "plum:$key");
+    like(get(stored($key)), qr/\Ap[0-9a-f]{32}\z/, 'pending: p and a token');
+    my $left = $redis->command('PTTL', stored($key));
     ok($left > 20_000 && $left <= 30_000, "its lease: $left ms");
 
     $up->open_gate($key);
     is($client->read_response->status, 200, 'forwarded');
-    ok(poll_until(sub { (get("plum:$key") || '') eq 'd' }, 5), 'done: d');
-    $left = $redis->command('PTTL', "plum:$key");
+    ok(poll_until(sub { (get(stored($key)) || '') eq 'd' }, 5), 'done: d');
+    $left = $redis->command('PTTL', stored($key));
     ok($left > $WEEK - 60_000 && $left <= $WEEK, "retention: $left ms");
     is($t->status($key), 200, 'its duplicate');
     is(scalar $up->requests, 1, 'once');
@@ -125,7 +125,7 @@ sub failures {
     $up->script({status => 503});
     is($t->forwards(sub {
         is($t->status($key), 503, 'a failure is passed on');
-        ok(poll_until(sub { !defined get("plum:$key") }, 5), 'and released');
+        ok(poll_until(sub { !defined get(stored($key)) }, 5), 'and released');
         is($other->status($key), 200, 'the retry, at the other host');
         is($t->status($key), 200, 'its duplicate');
     }), 2, 'the retry was forwarded');
@@ -156,7 +156,7 @@ sub kept_answers {
     is($again->status, 201, 'kept for a duplicate at the other host');
     is($again->body, $first->body, 'its body');
     is($again->header('content-type'), 'application/json', 'its type');
-    like(get("plum:$key"), qr/\Ad\{"status":\s*201.*\}\z/, 'its record');
+    like(get(stored($key)), qr/\Ad\{"status":\s*201.*\}\z/, 'its record');
     return;
 }
 
@@ -170,16 +170,18 @@ sub places {
         is($other->status($key, $_), 200, $_) for qw(/ /third /local);
     }), 3, 'three stores');
 
-    is(join(' ', $redis->keys("*$key")), "local:$key plum:$key",
-        'the records of database 0');
-    is(join(' ', $redis->keys('*', 3)), "t:$key", 'and of database 3');
+    is(join(' ', $redis->keys("*$key")), stored($key, 'local:') . ' '
+        . stored($key), 'the records of database 0');
+    is(join(' ', $redis->keys('*', 3)), stored($key, 't:'),
+        'and of database 3');
     is(join(' ', $redis->keys('*', 1)), '', 'and nowhere else');
     $redis->command('SELECT', 0);
 
     $key = join '', map { chr } 33, 35 .. 91, 93 .. 126;
     is($t->status($_), 200, 'odd bytes in a key') for $key, $key;
     is($t->status('x' x 400), 200, 'a long key') for 1, 2;
-    is(scalar(grep { /\Aplum:%sha256:[0-9a-f]{64}\z/ } $redis->keys), 1,
+    my $hashed = stored('%sha256:');
+    is(scalar(grep { /\A\Q$hashed\E[0-9a-f]{64}\z/ } $redis->keys), 1,
         'which is hashed');
     return;
 }
@@ -191,15 +193,15 @@ sub foreign {
     for my $command (['RPUSH', 'x'], ['SET', 'x'], ['SET', '']) {
         my ($name, $value) = @$command;
         my $key = $t->next_key;
-        $redis->command($name, "plum:$key", $value);
+        $redis->command($name, stored($key), $value);
         is($t->forwards(sub {
             my $r = $t->send_event($key);
             is($r->status, 503, "$name '$value': refused");
             is($other->status($t->next_key), 200, 'a good delivery');
         }), 1, 'not forwarded');
-        is($redis->command('TYPE', "plum:$key"),
+        is($redis->command('TYPE', stored($key)),
             $name eq 'SET' ? 'string' : 'list', 'it is left');
-        $redis->command('DEL', "plum:$key");
+        $redis->command('DEL', stored($key));
         is($t->status($key), 200, 'and purged, the event passes');
     }
     return;

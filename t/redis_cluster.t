@@ -11,7 +11,7 @@ use lib dirname(__FILE__) . '/lib';
 use Test::More;
 
 use Test::Plum::Cluster;
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 
 # two hosts, one cluster, one upstream
@@ -47,7 +47,7 @@ $t->done_testing;
 sub get {
     my ($key) = @_;
 
-    my $value = $cluster->command("plum:$key", 'GET', "plum:$key");
+    my $value = $cluster->command(stored($key), 'GET', stored($key));
     return defined $value ? $value : '';
 }
 
@@ -153,7 +153,7 @@ sub hash_tags {
         }), 12, "$tag: each is forwarded once");
         is(redirects('MOVED'), $before, "$tag: and known where");
 
-        my %at = map { $cluster->node_of("plum:$_")->{name} => 1 } @keys;
+        my %at = map { $cluster->node_of(stored($_))->{name} => 1 } @keys;
         is(keys %at == 1 ? 1 : 0, $tags{$tag}, "$tag: at one node or several")
             or diag(join ' ', keys %at);
         ok(poll_until(sub {

@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Test::Plum::Cluster;
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 use Test::Plum::Senders;
@@ -132,7 +132,7 @@ sub _replicated {
     my ($replica) = $cluster->replicas($master);
     $replica->command('READONLY');
     ok(poll_until(sub {
-        return !grep { ($replica->command('GET', "plum:$_") || '') ne 'd' }
+        return !grep { ($replica->command('GET', stored($_)) || '') ne 'd' }
             @keys;
     }, 5), 'the replica has their records');
     return;
@@ -158,7 +158,7 @@ sub under_load {
     my $facts = $load->finish;
 
     my @doubled = split / /, $facts->{doubled};
-    my @odd = grep { !$heir{$cluster->node_of("plum:$_")->{name}} } @doubled;
+    my @odd = grep { !$heir{$cluster->node_of(stored($_))->{name}} } @doubled;
     diag("$facts->{events} events, $facts->{retried} of them retried, ",
         scalar(@doubled), ' doubled');
     cmp_ok($facts->{events}, '>', 50, 'events');
@@ -174,7 +174,7 @@ sub under_load {
 
 sub unserved {
     my $key = $t->next_key;
-    my $slot = $cluster->slot("plum:$key");
+    my $slot = $cluster->slot(stored($key));
     my $owner = $cluster->owner($slot);
     my ($other) = grep { $_ != $owner } $cluster->masters;
 
@@ -188,7 +188,7 @@ sub unserved {
 
     # a node of that mind looks at it when something has changed
     my ($neighbour, $last) = new_keys($owner, 2);
-    my @slots = ($slot, $cluster->slot("plum:$last"));
+    my @slots = ($slot, $cluster->slot(stored($last)));
     $owner->command('CONFIG', 'SET', 'cluster-require-full-coverage', 'yes');
     $owner->command('CLUSTER', 'DELSLOTS', $slots[1]);
     ok(poll_until(sub {
@@ -212,7 +212,7 @@ sub all_lost {
 
     # whichever is promoted in the end
     for my $master ($cluster->masters) {
-        _replicated($master, grep { $cluster->node_of("plum:$_") == $master }
+        _replicated($master, grep { $cluster->node_of(stored($_)) == $master }
             @keys);
     }
     $_->kill for $cluster->nodes;

@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use Test::Plum::Cluster;
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Senders;
 
@@ -55,7 +55,7 @@ sub failover {
             is($t->status($_), 200, "new, at $heir->{name}")
                 for @keys[3 .. 5];
         }), 3, 'no delivery has noticed');
-        like($heir->command('GET', "plum:$_"), qr/\Ad/, 'the record')
+        like($heir->command('GET', stored($_)), qr/\Ad/, 'the record')
             for @keys;
         ok(poll_until(sub {
             my $before = redirects('MOVED');
@@ -95,7 +95,7 @@ sub migration {
     $up->open_gate($held);
     is($_->read_response->status, 200, 'both succeed') for $first, $copy;
     ok(poll_until(sub { ($to->command('ASKING')
-        && $to->command('GET', "plum:$held") || '') eq 'd' }, 5),
+        && $to->command('GET', stored($held)) || '') eq 'd' }, 5),
         'the commit follows its record');
 
     $cluster->end_migration($slot, $to);

@@ -12,7 +12,7 @@ use Test::More;
 
 use Test::Plum::Certificates;
 use Test::Plum::Cluster;
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Nameserver;
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Sentinel;
@@ -129,10 +129,10 @@ sub spread {
 
     my %at;
     for my $key (@keys) {
-        my $node = $cluster->node_of("plum:$key");
+        my $node = $cluster->node_of(stored($key));
         $at{$node->{name}}++;
         ok(poll_until(sub {
-            return ($node->command('GET', "plum:$key") || '') eq 'd';
+            return ($node->command('GET', stored($key)) || '') eq 'd';
         }, 5), "$name: its record");
     }
     is(scalar keys %at, scalar(my @all = $cluster->masters),
@@ -150,7 +150,7 @@ sub redirected {
     $named->failover($master);
     is($t->forwards(sub {
         is($t->status($_), 200, 'MOVED: a duplicate') for @keys;
-        is($t->status($named->key_at($named->node_of("plum:$keys[0]"),
+        is($t->status($named->key_at($named->node_of(stored($keys[0])),
             sub { $t->next_key })), 200, 'MOVED: a new one');
     }), 1, 'only the new one is forwarded');
 
@@ -187,7 +187,7 @@ sub sentinel_failover {
     my $key = $t->next_key;
     is($t->status($key, '/watched'), 200, 'before');
     ok(poll_until(sub {
-        return !grep { ($_->command('GET', "plum:$key") || '') ne 'd' }
+        return !grep { ($_->command('GET', stored($key)) || '') ne 'd' }
             $watched->nodes;
     }, 5), 'replicated');
     $watched->failover;

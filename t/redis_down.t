@@ -11,7 +11,7 @@ use lib dirname(__FILE__) . '/lib';
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 
@@ -43,7 +43,7 @@ quit_while_down();
 $t->done_testing;
 
 
-sub get { return scalar $redis->command('GET', "plum:$_[0]") }
+sub get { return scalar $redis->command('GET', stored($_[0])) }
 
 
 # lines of the store itself: those of a request name its client

@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use Test::Plum::FakeRedis;
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 
@@ -155,7 +155,7 @@ sub reply_bytes {
 sub committed {
     my ($key) = @_;
     return poll_until(sub {
-        return ($redis->command('GET', "plum:$key") || '') eq 'd';
+        return ($redis->command('GET', stored($key)) || '') eq 'd';
     }, 10);
 }
 

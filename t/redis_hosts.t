@@ -11,7 +11,7 @@ use lib dirname(__FILE__) . '/lib';
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Nameserver;
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
@@ -79,7 +79,7 @@ sub dns {
 sub record {
     my ($redis, $key) = @_;
 
-    my $value = $redis->command('GET', "plum:$key");
+    my $value = $redis->command('GET', stored($key));
     return defined $value ? $value : '';
 }
 
@@ -123,7 +123,7 @@ sub first_master {
 
     my $key = $t->next_key;
     is($t->status($key, '/third'), 200, 'a database, of a set');
-    is(join(' ', $one->keys('*', 3)), "plum:$key", 'its record');
+    is(join(' ', $one->keys('*', 3)), stored($key), 'its record');
     $one->command('SELECT', 0);
     return;
 }

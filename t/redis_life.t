@@ -11,7 +11,7 @@ use lib dirname(__FILE__) . '/lib';
 use Test::More;
 use Time::HiRes qw(sleep);
 
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 
@@ -59,7 +59,7 @@ sub lapses {
     is($t->forwards(sub {
         is($t->status($key, '/short'), 200, 'remembered') for 1 .. 3;
     }), 1, 'once');
-    ok(poll_until(sub { !defined get("plum:$key") }, 5), 'until retention');
+    ok(poll_until(sub { !defined get(stored($key)) }, 5), 'until retention');
     is($t->forwards(sub { $t->status($key, '/short') }), 1, 'then it is new');
 
     # longer than the lease, and renewed all the while
@@ -69,7 +69,7 @@ sub lapses {
         my $first = $t->start($key, '/brief');
         $up->wait_for(1);
         sleep(1.6);
-        like(get("plum:$key") || '', qr/\Ap/, 'a lease is renewed');
+        like(get(stored($key)) || '', qr/\Ap/, 'a lease is renewed');
         is($t->send_event($key, '/refuse')->status, 409, 'in flight');
         is($first->read_response->status, 200, 'a slow upstream');
     }), 1, 'once');
@@ -81,7 +81,7 @@ sub purge {
     my $key = $t->next_key;
     is($t->forwards(sub {
         is($t->status($key), 200, 'new') for 1, 2;
-        is($redis->command('DEL', "plum:$key"), 1, 'purged');
+        is($redis->command('DEL', stored($key)), 1, 'purged');
         is($_->status($key), 200, 'redelivered') for $other, $t;
     }), 2, 'the redelivery was forwarded, once');
     return;
@@ -112,7 +112,7 @@ sub killed_worker {
     $up->script({action => 'hang'});
     my $first = $t->start($key, '/brief');
     $up->wait_for(1);
-    like(get("plum:$key"), qr/\Ap/, 'pending');
+    like(get(stored($key)), qr/\Ap/, 'pending');
     $t->kill_worker($_) for $t->workers;
     is($first->read_response->status, 0, 'the delivery is cut');
 
@@ -161,7 +161,7 @@ sub orphan {
         $redis->thaw;
         is($t->status($key, '/narrow'), 200, 'it comes again');
     }, $key), 1, 'forwarded once');
-    ok(poll_until(sub { get("plum:$key") eq 'd' }, 5), 'and is remembered');
+    ok(poll_until(sub { get(stored($key)) eq 'd' }, 5), 'and is remembered');
     return;
 }
 

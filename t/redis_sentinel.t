@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 use Test::Plum::FakeRedis;
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 use Test::Plum::Senders;
@@ -83,7 +83,7 @@ sub lie_about {
 sub record {
     my ($node, $key) = @_;
 
-    my $value = eval { $node->command('GET', "plum:$key") };
+    my $value = eval { $node->command('GET', stored($key)) };
     return defined $value ? $value : '';
 }
 

@@ -11,7 +11,7 @@ use lib dirname(__FILE__) . '/lib';
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use Test::Plum::Gateway;
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 
@@ -56,7 +56,7 @@ $t->done_testing;
 sub record {
     my ($redis, $key) = @_;
 
-    my $value = $redis->command('GET', "plum:$key");
+    my $value = $redis->command('GET', stored($key));
     return defined $value ? $value : '';
 }
 

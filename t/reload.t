@@ -57,7 +57,7 @@ http {
         plum_signature github secret=plum;
         plum_allow all;
         plum_capture $id id;
-        plum_idempotency deliveries in_flight=wait:20s lease=2s;
+        plum_idempotency deliveries scope=all in_flight=wait:20s lease=2s;
         plum_idempotency_key $id;
 
         location / {
@@ -69,13 +69,13 @@ http {
 
         location /refuse {
             plum on;
-            plum_idempotency deliveries in_flight=refuse lease=2s;
+            plum_idempotency deliveries scope=all in_flight=refuse lease=2s;
             proxy_pass http://kept;
         }
 
         location /hold {
             plum on;
-            plum_idempotency deliveries in_flight=refuse lease=2s
+            plum_idempotency deliveries scope=all in_flight=refuse lease=2s
                              in_doubt=hold;
             proxy_pass http://kept;
         }

@@ -15,12 +15,16 @@
 #define PLUM_KEY_DIGEST_SIZE     32
 #define PLUM_KEY_CHUNK           64      /* bytes escaped at once, to hash */
 
+#define PLUM_OWNER_MARK          "%o"
+#define PLUM_OWNER_BYTES         8       /* of the digest */
+
 
 static size_t plum_key_escape(const uint8_t *data, size_t len, uint8_t *out,
     size_t size);
 static int plum_key_hash(const plum_str_t *parts, size_t nparts,
     uint8_t *digest);
 static int plum_key_hash_part(EVP_MD_CTX *md, const plum_str_t *part);
+static int plum_owner_part(EVP_MD_CTX *md, const plum_str_t *part);
 static int plum_success_code(const plum_str_t *item, unsigned *code);
 
 
@@ -64,6 +68,43 @@ plum_key_join(const plum_str_t *parts, size_t nparts, uint8_t *key,
     }
 
     *len = n;
+
+    return PLUM_OK;
+}
+
+
+int
+plum_owner(const plum_str_t *parts, size_t nparts, uint8_t *owner)
+{
+    int          rc;
+    size_t       i, n;
+    uint8_t      digest[PLUM_KEY_DIGEST_SIZE];
+    EVP_MD_CTX  *md;
+
+    md = EVP_MD_CTX_new();
+    if (md == NULL) {
+        return PLUM_ERROR;
+    }
+
+    rc = (EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1);
+
+    for (i = 0; i < nparts && rc; i++) {
+        rc = (plum_owner_part(md, &parts[i]) == PLUM_OK);
+    }
+
+    rc = rc && EVP_DigestFinal_ex(md, digest, NULL) == 1;
+
+    EVP_MD_CTX_free(md);
+
+    if (!rc) {
+        return PLUM_ERROR;
+    }
+
+    n = sizeof(PLUM_OWNER_MARK) - 1;
+
+    (void) memcpy(owner, PLUM_OWNER_MARK, n);
+    plum_hex_encode(digest, PLUM_OWNER_BYTES, owner + n);
+    owner[PLUM_OWNER_LEN - 1] = ':';
 
     return PLUM_OK;
 }
@@ -243,6 +284,31 @@ plum_key_hash_part(EVP_MD_CTX *md, const plum_str_t *part)
         {
             return PLUM_ERROR;
         }
+    }
+
+    return PLUM_OK;
+}
+
+
+static int
+plum_owner_part(EVP_MD_CTX *md, const plum_str_t *part)
+{
+    size_t    i;
+    uint8_t   len[8];
+    uint64_t  n;
+
+    n = part->len;
+
+    for (i = sizeof(len); i > 0; i--) {
+        len[i - 1] = (uint8_t) (n & 0xff);
+        n >>= 8;
+    }
+
+    if (EVP_DigestUpdate(md, len, sizeof(len)) != 1
+        || (part->len != 0
+            && EVP_DigestUpdate(md, part->data, part->len) != 1))
+    {
+        return PLUM_ERROR;
     }
 
     return PLUM_OK;

@@ -94,6 +94,7 @@ ngx_http_plum_claim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 static ngx_int_t
 ngx_http_plum_claim_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
+    u_char                    *record;
     ngx_str_t                  value;
     ngx_uint_t                 i, n;
     plum_str_t                *part;
@@ -103,11 +104,13 @@ ngx_http_plum_claim_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     n = ctx->plcf->key->nelts;
 
     part = ngx_palloc(r->pool, n * sizeof(plum_str_t));
-    ctx->key.data = ngx_pnalloc(r->pool, PLUM_KEY_MAX);
+    record = ngx_pnalloc(r->pool, PLUM_RECORD_MAX);
 
-    if (part == NULL || ctx->key.data == NULL) {
+    if (part == NULL || record == NULL) {
         return NGX_ERROR;
     }
+
+    ctx->key.data = ngx_cpymem(record, ctx->plcf->owner, PLUM_OWNER_LEN);
 
     for (i = 0; i < n; i++) {
         if (ngx_http_complex_value(r, &cv[i], &value) != NGX_OK) {
@@ -128,7 +131,8 @@ ngx_http_plum_claim_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ctx->claim.key = ctx->key;
+    ctx->claim.key.data = record;
+    ctx->claim.key.len = PLUM_OWNER_LEN + ctx->key.len;
     ctx->claim.lease = ctx->plcf->idempotency->lease;
     ctx->claim.replicas = ctx->plcf->idempotency->replicas;
     ctx->claim.pool = r->pool;

@@ -33,6 +33,8 @@ static ngx_int_t ngx_http_plum_get_event_type(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_key(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_record(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_dedupe(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_bytes_in(ngx_http_request_t *r,
@@ -83,6 +85,7 @@ static ngx_http_variable_t  ngx_http_plum_vars[] = {
     ngx_http_plum_var("plum_secret", ngx_http_plum_get_secret),
     ngx_http_plum_var("plum_event_type", ngx_http_plum_get_event_type),
     ngx_http_plum_var("plum_key", ngx_http_plum_get_key),
+    ngx_http_plum_var("plum_record", ngx_http_plum_get_record),
     ngx_http_plum_var("plum_dedupe", ngx_http_plum_get_dedupe),
     ngx_http_plum_var("plum_bytes_in", ngx_http_plum_get_bytes_in),
     ngx_http_plum_var("plum_bytes_out", ngx_http_plum_get_bytes_out),
@@ -315,6 +318,16 @@ ngx_http_plum_get_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_str_t *value)
 {
     *value = ctx->key;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_record(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    *value = ctx->claim.key;
 
     return NGX_OK;
 }

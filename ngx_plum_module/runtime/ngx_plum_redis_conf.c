@@ -287,6 +287,16 @@ ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_t *redis,
         return NGX_CONF_ERROR;
     }
 
+    /*
+     * what follows the prefix begins with "%": so the keys of two prefixes
+     * differ even where one prefix begins with the other
+     */
+
+    if (ngx_strlchr(value->data, value->data + value->len, '%')) {
+        return ngx_plum_redis_error(cf, redis,
+                                    "a prefix must not contain \"%\"");
+    }
+
     redis->prefix = *value;
 
     return NGX_CONF_OK;

@@ -338,6 +338,18 @@ a_long_key(void)
 }
 
 
+static int
+an_owner(void)
+{
+    uint8_t     owner[PLUM_OWNER_LEN];
+    plum_str_t  part;
+
+    set(&part, "a gate");
+
+    return plum_owner(&part, 1, owner) == PLUM_OK;
+}
+
+
 int
 main(void)
 {
@@ -353,7 +365,8 @@ main(void)
         { "keys of every kind", a_key },
         { "a signature", a_signature },
         { "a kept answer", an_answer },
-        { "a long idempotency key", a_long_key }
+        { "a long idempotency key", a_long_key },
+        { "an owner", an_owner }
     };
 
     CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);

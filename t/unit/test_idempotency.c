@@ -188,6 +188,52 @@ test_join_injective(void **state)
 }
 
 
+/*
+ * The digits are a promise: hosts of different versions share records.  By
+ * hand: printf '\0\0\0\0\0\0\0\1a\0\0\0\0\0\0\0\0' | sha256sum
+ */
+
+static void
+test_owner(void **state)
+{
+    size_t               i, k, n, m;
+    uint8_t              one[32], two[32], owner1[PLUM_OWNER_LEN],
+                         owner2[PLUM_OWNER_LEN], key[PLUM_KEY_MAX];
+    plum_str_t           parts1[3], parts2[3];
+    int                  same;
+
+    (void) state;
+
+    parts1[0] = unit_str("a");
+    parts1[1] = unit_str("");
+    assert_int_equal(plum_owner(parts1, 2, owner1), PLUM_OK);
+    assert_memory_equal(owner1, "%o6aa98e17c109dd8e:", PLUM_OWNER_LEN);
+
+    /* two lists have one owner only if they are one list */
+
+    for (i = 0; i < 5000; i++) {
+        n = random_parts(one, parts1);
+        m = random_parts(two, parts2);
+        same = (n == m);
+
+        for (k = 0; k < n && same; k++) {
+            same = parts1[k].len == parts2[k].len
+                   && memcmp(parts1[k].data, parts2[k].data, parts1[k].len)
+                      == 0;
+        }
+
+        assert_int_equal(plum_owner(parts1, n, owner1), PLUM_OK);
+        assert_int_equal(plum_owner(parts2, m, owner2), PLUM_OK);
+        assert_int_equal(memcmp(owner1, owner2, PLUM_OWNER_LEN) == 0, same);
+
+        /* and no key begins as an owner does */
+
+        assert_int_equal(plum_key_join(parts1, n, key, &m), PLUM_OK);
+        assert_true(m < 2 || memcmp(key, "%o", 2) != 0);
+    }
+}
+
+
 static void
 test_success(void **state)
 {
@@ -417,6 +463,7 @@ main(void)
         cmocka_unit_test(test_join_refused),
         cmocka_unit_test(test_join_long),
         cmocka_unit_test(test_join_injective),
+        cmocka_unit_test(test_owner),
         cmocka_unit_test(test_success),
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_answer),

@@ -16,6 +16,7 @@ use warnings;
 
 use Test::More ();
 
+use Test::Plum::Gateway qw(stored);
 use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 
@@ -204,7 +205,7 @@ sub key_at {
 
     while (1) {
         my $key = $code->();
-        my $at = $self->node_of("plum:$key");
+        my $at = $self->node_of(stored($key));
         return $key if $at && $at == $node;
     }
 }

@@ -11,12 +11,37 @@ package Test::Plum::Gateway;
 use strict;
 use warnings;
 
-use parent 'Test::Plum';
+use parent 'Test::Plum', 'Exporter';
+
+use Digest::SHA qw(sha256_hex);
 
 use Test::Plum::Process qw(poll_until);
 
+our @EXPORT_OK = qw(stored);
+
 my $SECRET = 'a secret of many bytes 0123456789';
+my $SCOPE = 'gateway';
 my $serial = 0;
+
+
+# where the record of a key stands in Redis: the prefix, the owner (all
+# locations of a gateway share a scope, so that tests can look at one event
+# from several of them), and the key
+
+sub stored {
+    my ($key, $prefix) = @_;
+
+    my $parts = join '', map { pack('Q>', length) . $_ } 'scope', $SCOPE;
+    my $owner = '%o' . substr(sha256_hex($parts), 0, 16) . ':';
+    return (defined $prefix ? $prefix : 'plum:') . $owner . $key;
+}
+
+
+sub _scoped {
+    my ($text) = @_;
+
+    return $text =~ s/(plum_idempotency\s+(?!off\b)\w+)/$1 scope=$SCOPE/gr;
+}
 
 
 # writes the configuration and starts.  stores: plum_store lines; locations:
@@ -36,10 +61,10 @@ sub gateway {
     $self->secret('plum', $SECRET);
 
     my $locations = join '', map {
-        "location $_ { plum on; $opt{locations}{$_}\n"
+        "location $_ { plum on; " . _scoped($opt{locations}{$_}) . "\n"
         . "proxy_pass http://127.0.0.1:%%PORT_up%%; }\n"
     } sort keys %{$opt{locations} || {}};
-    my $default = $opt{default} || 'events';
+    my $default = _scoped('plum_idempotency ' . ($opt{default} || 'events'));
     my $more = $opt{http} || '';
     my $n = $opt{connections};
     my $events = $n ? "worker_rlimit_nofile @{[2 * $n]};\n"
@@ -64,7 +89,7 @@ http {
         plum_signature github secret=plum;
         plum_allow all;
         plum_capture \$id id;
-        plum_idempotency $default;
+        $default;
         plum_idempotency_key \$id;
         add_header X-Worker \$pid always;
 
