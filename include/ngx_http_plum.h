@@ -12,6 +12,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include <openssl/sha.h>
+
 #include <ngx_http_plum_compat.h>
 #include <ngx_plum_secret.h>
 #include <ngx_plum_store.h>
@@ -51,8 +53,18 @@ typedef struct {
     int                          minimum;    /* TLS1_2_VERSION, 0: off */
     ngx_http_complex_value_t    *version;    /* NULL: the connection's */
     ngx_uint_t                   certificate;
-    ngx_http_complex_value_t    *verify;     /* $ssl_client_verify, or given */
+    ngx_uint_t                   connection; /* the certificate is that of the
+                                                connection */
+    ngx_http_complex_value_t    *verify;     /* NULL: no variable was given */
 } ngx_http_plum_tls_t;
+
+
+/* who verifies the client certificate of a connection, and by what */
+
+typedef struct {
+    SSL_CTX                     *ssl_ctx;    /* NULL: nobody */
+    u_char                       trust[SHA256_DIGEST_LENGTH];
+} ngx_http_plum_certificate_t;
 
 
 /* a line of plum_signature; keys and secrets are parallel */
@@ -170,6 +182,8 @@ typedef struct {
     unsigned                     event_slot;
     ngx_http_plum_names_t        stale;      /* headers not forwarded */
     u_char                       owner[PLUM_OWNER_LEN];  /* of its records */
+    ngx_http_plum_certificate_t *certificate;    /* NULL: not demanded of the
+                                                    connection */
 } ngx_http_plum_loc_conf_t;
 
 
@@ -320,6 +334,24 @@ ngx_http_plum_ctx_t *ngx_http_plum_get_ctx(ngx_http_request_t *r);
 ngx_http_plum_ctx_t *ngx_http_plum_create_ctx(ngx_http_request_t *r,
     const ngx_http_plum_loc_conf_t *plcf);
 
+/*
+ * certificate: the client certificate of the connection, as the server of the
+ * location sees it, see ngx_http_plum_certificate.c.
+ *
+ * create is called when the configuration is read, with the TLS context of
+ * the server, or with NULL where the server verifies no client certificate:
+ * then every request is declined.  It prepares the context, which must have
+ * got its authorities and revocation lists before.  NULL if it fails.
+ *
+ * The other says NGX_OK if the server has verified the certificate,
+ * NGX_DECLINED if not, and NGX_ERROR (500).
+ */
+
+ngx_http_plum_certificate_t *ngx_http_plum_certificate_create(ngx_conf_t *cf,
+    SSL_CTX *ssl_ctx);
+ngx_int_t ngx_http_plum_certificate(ngx_http_request_t *r,
+    const ngx_http_plum_certificate_t *certificate);
+
 /* body: the filter that counts */
 
 void ngx_http_plum_body_init(void);
@@ -394,6 +426,11 @@ char *ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* prepares the TLS contexts of servers that demand client certificates */
+
+ngx_int_t ngx_http_plum_conf_certificates(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
 
 /* resolves names and builds the plan of a location where plum is on */
 

@@ -417,7 +417,9 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plum_module);
 
-    if (ngx_http_plum_conf_stores(cf, pmcf) != NGX_OK) {
+    if (ngx_http_plum_conf_stores(cf, pmcf) != NGX_OK
+        || ngx_http_plum_conf_certificates(cf, pmcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

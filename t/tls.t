@@ -103,6 +103,12 @@ http {
             plum_tls off;
             proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
+
+        location /variable {
+            plum on;
+            plum_tls TLSv1.2 version=$ssl_protocol;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
+        }
     }
 }
 CONF
@@ -111,6 +117,7 @@ $t->run;
 connections();
 certificates();
 balancer();
+proxied_early_data();
 
 # OpenSSL keeps what a cut write of an early answer left, and calls it written
 early_data() if !$ENV{SHORT_IO_LOG};
@@ -248,13 +255,39 @@ sub balancer {
 }
 
 
+# A proxy says that it has sent a request on before its client's handshake was
+# complete: that is heeded whoever ends TLS here (RFC 8470, section 5.1).
+
+sub proxied_early_data {
+    my %early = (headers => {'early-data' => 1});
+    my $refused = '425 early_data';
+
+    deliver('Early-Data, TLS 1.2', $refused, 'TLSv1.2', %early,
+        version => 'TLSv1_2');
+    deliver("Early-Data, $_->[0]", $refused, 'TLSv1.3', %early, %{$_->[1]})
+        for ['TLS 1.3', {}], ['strict', {uri => '/strict'}],
+            ['HTTP/2', {h2 => 1}], ['a certificate', {uri => '/certificate',
+            cert => 'client'}], ['off, TLS', {uri => '/off'}];
+    deliver('Early-Data, plain HTTP', $refused, '-', %early, port => 'plain',
+        tls => 0, uri => '/off');
+    deliver("Early-Data: $_->[0][1]", $refused, 'TLSv1.3', headers => $_)
+        for map { [$_] } ['early-data', '0'], ['early-data', ''],
+            ['Early-Data', 'no'];
+    deliver('Early-Data, twice', $refused, 'TLSv1.3',
+        headers => [(['early-data', 0]) x 2]);
+    deliver('plain HTTP, and Early-Data', '403 tls_required', '-', %early,
+        port => 'plain', tls => 0);
+    return;
+}
+
+
 # a request in the first flight of a resumed session can be sent again by
 # whoever has seen it
 
 sub early_data {
     my $session = $t->path('session');
 
-    for my $uri ('/', '/off') {
+    for my $uri ('/', '/variable', '/off') {
         my $first = "$uri?n=" . ++$serial;
         like(s_client($first, 'early', '-sess_out', $session),
             qr{^HTTP/1.1 200}m, 'a session');
@@ -264,7 +297,7 @@ sub early_data {
         withhold('early', 'relay');
         my $said = s_client($second, 'relay', '-sess_in', $session,
             '-early_data');
-        my $expected = $uri eq '/' ? '425 early_data' : 200;
+        my $expected = $uri eq '/off' ? 200 : '425 early_data';
         my ($code) = split / /, $expected;
         like($said, qr/Early data was accepted/, 'early data');
         like($said, qr{^HTTP/1.1 $code}m, 'answered');

@@ -17,6 +17,10 @@ static ngx_int_t ngx_http_plum_tls_connection(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_tls_trusted(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_tls_early_data(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_tls_certificate(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_tls_refuse(ngx_http_plum_ctx_t *ctx,
     plum_reason_t reason);
 
@@ -32,33 +36,29 @@ static const ngx_http_plum_tls_name_t  ngx_http_plum_tls_names[] = {
 };
 
 
+/*
+ * May be called again for the same request.  A handshake that was not
+ * finished may be then; nothing else that is judged here changes while the
+ * request waits.
+ */
+
 ngx_int_t
 ngx_http_plum_tls(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    ngx_int_t                   rc;
-    ngx_str_t                   verify;
-    const ngx_http_plum_tls_t  *tls;
+    ngx_int_t  rc;
 
-    tls = ctx->plcf->tls;
-
-    rc = tls->version ? ngx_http_plum_tls_trusted(r, ctx)
-                      : ngx_http_plum_tls_connection(r, ctx);
-
-    if (rc != NGX_OK || !tls->certificate) {
+    rc = ctx->plcf->tls->version ? ngx_http_plum_tls_trusted(r, ctx)
+                                 : ngx_http_plum_tls_connection(r, ctx);
+    if (rc != NGX_OK) {
         return rc;
     }
 
-    if (ngx_http_complex_value(r, tls->verify, &verify) != NGX_OK) {
-        return NGX_ERROR;
+    rc = ngx_http_plum_tls_early_data(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    if (verify.len != sizeof("SUCCESS") - 1
-        || ngx_strncmp(verify.data, "SUCCESS", verify.len) != 0)
-    {
-        return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_CLIENT_CERTIFICATE);
-    }
-
-    return NGX_OK;
+    return ngx_http_plum_tls_certificate(r, ctx);
 }
 
 
@@ -79,16 +79,8 @@ ngx_http_plum_tls_connection(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
                             SSL_get_version(r->connection->ssl->connection);
     ctx->tls_version.len = ngx_strlen(ctx->tls_version.data);
 
-    if (minimum == 0) {
-        return NGX_OK;
-    }
-
     if (SSL_version(r->connection->ssl->connection) < minimum) {
         return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_TLS_VERSION);
-    }
-
-    if (!SSL_is_init_finished(r->connection->ssl->connection)) {
-        return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_EARLY_DATA);
     }
 
     return NGX_OK;
@@ -101,8 +93,6 @@ static ngx_int_t
 ngx_http_plum_tls_trusted(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     ngx_str_t                        value;
-    plum_str_t                       text;
-    const plum_str_t                 early = PLUM_STR("early-data");
     const ngx_http_plum_tls_name_t  *name;
 
     if (ngx_http_complex_value(r, ctx->plcf->tls->version, &value)
@@ -131,13 +121,73 @@ ngx_http_plum_tls_trusted(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_TLS_VERSION);
     }
 
-    /* RFC 8470, section 5.1: set by what has accepted the early data */
+    return NGX_OK;
+}
 
-    if (ngx_http_plum_find_header(r, &early, &text)) {
+
+static ngx_int_t
+ngx_http_plum_tls_early_data(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    plum_str_t        value;
+    const plum_str_t  early = PLUM_STR("early-data");
+
+    /*
+     * RFC 8470, section 5.1: set by a proxy that has sent the request on
+     * before its client's handshake was complete, whoever ends TLS here; any
+     * value, and more than one, mean the same
+     */
+
+    if (ngx_http_plum_find_header(r, &early, &value)) {
+        return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_EARLY_DATA);
+    }
+
+    /* a client that completes the handshake is there, and not a recording */
+
+    if (ctx->plcf->tls->minimum
+        && r->connection->ssl
+        && !SSL_is_init_finished(r->connection->ssl->connection))
+    {
         return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_EARLY_DATA);
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_tls_certificate(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_int_t                       rc;
+    ngx_str_t                       verify;
+    const ngx_http_plum_loc_conf_t *plcf;
+
+    plcf = ctx->plcf;
+
+    if (plcf->tls->verify) {
+
+        if (ngx_http_complex_value(r, plcf->tls->verify, &verify) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (verify.len != sizeof("SUCCESS") - 1
+            || ngx_strncmp(verify.data, "SUCCESS", verify.len) != 0)
+        {
+            return ngx_http_plum_tls_refuse(ctx,
+                                            PLUM_REASON_CLIENT_CERTIFICATE);
+        }
+    }
+
+    if (plcf->certificate == NULL) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_plum_certificate(r, plcf->certificate);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_CLIENT_CERTIFICATE);
+    }
+
+    return rc;
 }
 
 
