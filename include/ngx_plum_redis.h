@@ -1,20 +1,28 @@
 /*
- * The Redis client: pipelined connections, one per worker and node, driven by
- * the events of NGINX; hiredis only encodes and decodes, but for what each
- * event needs, see plum_redis.h.
+ * A small Redis client on the events of NGINX.  It knows no store, no queue
+ * and no request: a command is words, and a reply is handed to whoever sent
+ * the command.  A new command needs no line in ngx_plum_module/redis/.
  *
- * ngx_plum_redis_conf.c      addresses and parameters of plum_store
- * ngx_plum_redis_host.c      hosts: configured, learned, resolved
- * ngx_plum_redis_tls.c       TLS of a store and of a connection
- * ngx_plum_redis.c           the stores of a process; operations find their
- *                            connection, or wait to be sent again
- * ngx_plum_redis_cluster.c   slots, nodes, redirections
- * ngx_plum_redis_sentinel.c  where the master is
- * ngx_plum_redis_conn.c      a connection: operations go in, replies come out;
- *                            with _step.c, _io.c and _wait.c, see
- *                            ngx_plum_redis_conn.h
- * ngx_plum_store_redis.c     the idempotency store on it
- * ngx_plum_redis_settle.c    its commits and releases, until they are written
+ * A client has one pipelined connection per worker process and node.  It is
+ * created while the configuration is read, opens its connections when a
+ * worker starts, and never blocks a worker.  Two clients of one configuration
+ * share no connection: give slow or large replies a client of their own.
+ *
+ * The files, each calls only those below it (make lint shows that):
+ *
+ *   ngx_plum_redis.c           the client: calls, retries, redirections
+ *   ngx_plum_redis_single.c    topologies, behind one table of functions:
+ *   ngx_plum_redis_sentinel.c    one master; a master that Sentinels name;
+ *   ngx_plum_redis_cluster.c     the slots of a cluster
+ *   ngx_plum_redis_hello.c     what is asked before a connection is used
+ *   ngx_plum_redis_wait.c      WAIT: calls that count once replicas have them
+ *   ngx_plum_redis_conn.c      a connection: resolve, connect, deadlines, loss
+ *   ngx_plum_redis_io.c        bytes in and out, one flush per turn
+ *   ngx_plum_redis_host.c      names and addresses
+ *   ngx_plum_redis_tls.c       TLS of a connection
+ *
+ * Calls go down that list.  News go up it by function pointers, which the
+ * upper file sets when it opens the lower object.
  */
 
 #ifndef _NGX_PLUM_REDIS_H_INCLUDED_
@@ -24,350 +32,320 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_event_connect.h>
-#include <ngx_plum_store.h>
-#include <plum_cluster.h>
-#include <plum_redis.h>
+#include <plum_resp.h>
 
 
-/* a kept answer, and so the largest reply; a longer one is not kept */
-
-#define NGX_PLUM_REDIS_ANSWER_MAX  (4 * 1024 * 1024)
-
-/* a deployment that changes is looked at this often, at least (ms) */
-
-#define NGX_PLUM_REDIS_PAUSE_MAX   1000
-
-/* one operation is sent elsewhere, or again, this often at most */
-
-#define NGX_PLUM_REDIS_TRIES       16
-
-
-typedef struct ngx_plum_redis_s          ngx_plum_redis_t;
-typedef struct ngx_plum_redis_conn_s     ngx_plum_redis_conn_t;
-typedef struct ngx_plum_redis_op_s       ngx_plum_redis_op_t;
-typedef struct ngx_plum_redis_cluster_s  ngx_plum_redis_cluster_t;
-typedef struct ngx_plum_redis_step_s     ngx_plum_redis_step_t;
+typedef struct ngx_plum_redis_s           ngx_plum_redis_t;
+typedef struct ngx_plum_redis_conf_s      ngx_plum_redis_conf_t;
+typedef struct ngx_plum_redis_call_s      ngx_plum_redis_call_t;
+typedef struct ngx_plum_redis_host_s      ngx_plum_redis_host_t;
+typedef struct ngx_plum_redis_conn_s      ngx_plum_redis_conn_t;
+typedef struct ngx_plum_redis_topology_s  ngx_plum_redis_topology_t;
 
 
 /*
- * A kind of operations.
+ * How a call ended: one of six, never two.  "reply" is not NULL for the first
+ * three, and lives until the handler returns.
  *
- * encode   appends the command to what the connection is to write, see
- *          ngx_plum_redis_conn.h; NGX_ERROR: no memory, or no room
- * reply    NGX_OK: the operation has been taken back.  NGX_AGAIN: it is to be
- *          sent once more, over this connection.  NGX_DONE: it was executed,
- *          and counts once replicas have it.  NGX_ERROR: that is no reply to
- *          such a command.  NGX_ABORT: taken back, but the connection is of
- *          no use any more
- * waited   after NGX_DONE: so many replicas have it; takes it back
- * failed   takes it back; outcome is NOT_SENT or UNKNOWN
- * dropped  takes it back at exit, and calls nobody
+ * OK        executed; reply is no error.  With call->replicas: so many
+ *           replicas have it, too
+ * ALONE     executed, reply is as with OK, but within a quarter of the
+ *           client's timeout fewer than call->replicas replicas had it
+ * REFUSED   reply is an error, and it is final: the client has followed or
+ *           repeated what it could.  A plain command has changed nothing; a
+ *           script has changed what it wrote before its error
+ * NOT_SENT  not executed, and will not be: no connection until the deadline,
+ *           a node that is down, a call that was cancelled in time
+ * UNKNOWN   written, perhaps only a part of it, and no reply that can be
+ *           used: it may have been executed.  Where call->large is set it was
+ *           executed, and its reply was longer than max_reply
+ * CLOSED    the client is gone: the process exits, or the configuration is
+ *           freed.  The handler may free memory that the call owns.  It must
+ *           touch no request, submit no call and start no timer
  */
-
-typedef struct {
-    ngx_uint_t             array;        /* its reply may be one */
-    ngx_int_t            (*encode)(ngx_plum_redis_conn_t *conn,
-                                   ngx_plum_redis_op_t *op);
-    ngx_int_t            (*reply)(ngx_plum_redis_conn_t *conn,
-                                  ngx_plum_redis_op_t *op,
-                                  const redisReply *reply);
-    void                 (*waited)(ngx_plum_redis_conn_t *conn,
-                                   ngx_plum_redis_op_t *op,
-                                   ngx_uint_t replicas);
-    void                 (*failed)(ngx_plum_redis_conn_t *conn,
-                                   ngx_plum_redis_op_t *op,
-                                   ngx_plum_outcome_e outcome);
-    void                 (*dropped)(ngx_plum_redis_op_t *op);
-} ngx_plum_redis_op_type_t;
-
-
-/*
- * One operation.  Those of the store are malloc()ed with all they need, so
- * that they survive their requests.
- */
-
-struct ngx_plum_redis_op_s {
-    ngx_queue_t                      queue;
-    const ngx_plum_redis_op_type_t  *type;
-
-    uint64_t                         end;    /* in the stream of the commands */
-    ngx_msec_t                       deadline;   /* of the reply */
-
-    /* of the store */
-
-    plum_redis_command_t             command;
-    ngx_plum_claim_t                *claim;  /* NULL: nobody waits for it */
-    ngx_msec_t                       until;  /* it is tried till then */
-    ngx_uint_t                       replicas;   /* that must have it */
-    ngx_uint_t                       tries;  /* elsewhere or later, in a row */
-
-    unsigned                         asking:1;   /* ASKING goes before it */
-    unsigned                         eval:1; /* the script is not cached */
-    unsigned                         again:1;    /* sent before, no reply */
-    unsigned                         alone:1;    /* only the master has it */
-    unsigned                         settlement:1;
-    unsigned                         quiet:1;    /* compensates for a claim */
-    unsigned                         unwanted:1; /* need not be sent */
-};
-
-
-/* where something listens */
-
-typedef struct {
-    ngx_str_t                        name;   /* ends with a NUL */
-    ngx_str_t                        text;   /* name:port, as in logs */
-    in_port_t                        port;
-    ngx_addr_t                      *addrs;
-    ngx_uint_t                       naddrs; /* 0: the resolver knows */
-    unsigned                         ip:1;   /* the name is an address */
-    unsigned                         local:1;    /* a unix socket */
-} ngx_plum_redis_host_t;
-
-
-/* ngx_plum_redis_conn.h has the contract of the states */
-
-struct ngx_plum_redis_conn_s {
-    ngx_plum_redis_t                *redis;
-    ngx_plum_redis_host_t           *hosts;  /* to be tried in turn */
-    ngx_uint_t                       nhosts;
-    ngx_uint_t                       host;   /* the one in use */
-    ngx_uint_t                       first;  /* of the round; in the node's
-                                                connection, of Sentinels */
-    ngx_addr_t                      *addrs;  /* of that host */
-    ngx_uint_t                       naddrs;
-    ngx_uint_t                       address;
-    ngx_pool_t                      *pool;   /* of a learned host, or NULL */
-    ngx_pool_t                      *resolved;   /* of addresses, or NULL */
-    ngx_resolver_ctx_t              *resolving;
-
-    ngx_connection_t                *connection;
-    redisReader                     *reader;
-    plum_redis_walk_t                walk;   /* of the reader */
-    const ngx_plum_redis_step_t     *step;   /* NULL: no connection */
-
-    ngx_queue_t                      waiting;    /* for the connection */
-    ngx_queue_t                      sent;   /* written to out, in order */
-    ngx_queue_t                      held;   /* executed, wait for replicas */
-    ngx_uint_t                       pending;    /* in all queues */
-
-    u_char                          *out;
-    size_t                           out_size;
-    size_t                           out_pos;
-    size_t                           out_len;
-    uint64_t                         written;    /* bytes ever put into out */
-    uint64_t                         tried;  /* of them, perhaps received */
-    ngx_uint_t                       scripts;    /* kinds, bits: known there */
-
-    ngx_plum_redis_op_t              wait;   /* WAIT, in sent or not */
-    ngx_uint_t                       replicas;   /* to wait for, next time */
-
-    ngx_event_t                      flush;  /* posted */
-    ngx_event_t                      deadline;   /* of the oldest operation */
-    ngx_event_t                      connect;    /* of a step; of a pause */
-
-    ngx_connection_t                 fake;   /* for the debug log of events */
-    ngx_peer_connection_t            peer;
-    ngx_log_t                        log;
-    ngx_log_t                        mute;   /* while known to be down */
-
-    ngx_uint_t                       attempts;   /* failed, since the last
-                                                    good one */
-    ngx_msec_t                       since;  /* it is ready */
-    ngx_msec_t                       refused;    /* a command, last */
-
-    unsigned                         sentinel:1; /* speaks to a Sentinel */
-    unsigned                         demoted:1;  /* was no master any more */
-    unsigned                         lazy:1; /* connects for operations only */
-    unsigned                         failing:1;  /* they fail at once */
-    unsigned                         reported:1; /* as down */
-    unsigned                         refusing:1; /* has been reported */
-    unsigned                         warned:1;   /* of maxmemory-policy */
-    unsigned                         opened:1;   /* events may be used */
-};
-
 
 typedef enum {
-    NGX_PLUM_REDIS_PLAIN = 0,
-    NGX_PLUM_REDIS_CLUSTER,
-    NGX_PLUM_REDIS_SENTINEL
-} ngx_plum_redis_mode_e;
+    NGX_PLUM_REDIS_OK = 0,
+    NGX_PLUM_REDIS_ALONE,
+    NGX_PLUM_REDIS_REFUSED,
+    NGX_PLUM_REDIS_NOT_SENT,
+    NGX_PLUM_REDIS_UNKNOWN,
+    NGX_PLUM_REDIS_CLOSED
+} ngx_plum_redis_status_e;
 
 
-struct ngx_plum_redis_s {
-    ngx_plum_store_t                *store;
-    ngx_cycle_t                     *cycle;
-    ngx_queue_t                      queue;  /* of all stores */
+typedef void (*ngx_plum_redis_handler_pt)(ngx_plum_redis_call_t *call,
+    ngx_plum_redis_status_e status, const redisReply *reply);
 
-    ngx_plum_redis_mode_e            mode;
-    ngx_plum_redis_host_t           *hosts;  /* as configured */
-    ngx_uint_t                       nhosts;
-    ngx_plum_redis_host_t            nowhere;    /* text: as long as the
-                                                    master is not known */
-    ngx_str_t                        master; /* name, for the Sentinels */
-    ngx_str_t                        user;   /* end with a NUL, as all here */
-    ngx_str_t                        password;
-    ngx_str_t                        database;
-    ngx_str_t                        prefix;
-    ngx_str_t                        ca;
-    ngx_str_t                        certificate;
-    ngx_str_t                        certificate_key;
-    ngx_msec_t                       timeout;
-    ngx_uint_t                       max_pending;
-    ngx_ssl_t                       *ssl;    /* NULL: no TLS */
-    ngx_resolver_t                  *resolver;   /* NULL: none */
+typedef ngx_int_t (*ngx_plum_redis_judge_pt)(ngx_plum_redis_call_t *call,
+    const redisReply *reply);
 
-    ngx_plum_redis_conn_t            conn;   /* plain, Sentinel: the node */
-    ngx_plum_redis_conn_t            sentinel;
-    ngx_plum_redis_cluster_t        *cluster;
+/* inside of the client, see ngx_plum_redis_conn.c */
 
-    ngx_queue_t                      retries;    /* to be sent again, soon */
-    ngx_event_t                      retry;
+typedef ngx_int_t (*ngx_plum_redis_done_pt)(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
+    redisReply **reply);
 
-    ngx_queue_t                      settlements;    /* to be sent (again) */
-    ngx_uint_t                       unsettled;  /* these and those sent */
-    ngx_event_t                      settle;
 
-    ngx_connection_t                 fake;
-    ngx_log_t                        log;
+/*
+ * One command.  The caller sets the first group after it has zeroed the whole
+ * structure; the second group belongs to the client.
+ *
+ * Ownership.  From ngx_plum_redis_call() that returned NGX_OK until the
+ * handler is called (or until a cancel that returned NGX_OK) the client holds
+ * the structure and reads what it points to: argv, the bytes of the words,
+ * script and key must stay.  Nothing is copied, as the command may have to be
+ * written again.  Memory of a request's pool is therefore wrong unless the
+ * request outlives the call.  When the handler is called the structure is the
+ * caller's again: it may be freed, or submitted again, from inside.
+ *
+ * judge, where it is not NULL, is asked about each final reply, errors too,
+ * before the handler is called.  For a reply that is no error:
+ *   NGX_OK        the call has ended with OK
+ *   NGX_AGAIN     it was executed, and ends with OK or ALONE when it is known
+ *                 whether call->replicas replicas have it (with OK at once
+ *                 where that is 0).  Without judge all replies are such
+ *   NGX_ERROR     that is no reply to this command.  The replies of the
+ *                 connection are out of step, so it is closed: this call and
+ *                 the others that were written end with UNKNOWN
+ * For an error reply:
+ *   NGX_DECLINED  the error speaks of this call, not of the node: the client
+ *                 does not log it
+ *   other values  the node refuses commands: logged once per change of state
+ * judge must not submit or cancel calls, nor free the call.
+ */
 
-    unsigned                         opened:1;   /* in this process */
-    unsigned                         closed:1;   /* at exit */
+struct ngx_plum_redis_call_s {
+    const plum_script_t        *script;  /* EVALSHA (EVAL where it is not
+                                            cached); NULL: a plain command */
+    const plum_str_t           *argv;    /* with script: keys, then arguments;
+                                            else the command, word by word */
+    ngx_uint_t                  argc;
+    ngx_uint_t                  nkeys;   /* with script: keys in argv */
+    const plum_str_t           *key;     /* its slot decides the node of a
+                                            cluster; all keys of a call must
+                                            be of this slot.  NULL: any node */
+    ngx_uint_t                  replicas;    /* that must have it (WAIT) */
+    ngx_msec_t                  until;   /* as ngx_current_msec; 0: timeout
+                                            from now.  See below */
+    size_t                      max_reply;   /* bytes of the protocol; 0:
+                                            NGX_PLUM_REDIS_REPLY */
+    ngx_plum_redis_judge_pt     judge;   /* or NULL */
+    ngx_plum_redis_handler_pt   handler;
+    void                       *data;    /* the caller's own */
+
+    unsigned                    array:1; /* the reply may be an array, nested
+                                            PLUM_RESP_DEPTH deep at most.
+                                            Else an array closes the
+                                            connection at its first byte */
+    unsigned                    urgent:1;    /* accepted though max_pending
+                                                calls are pending */
+    unsigned                    adds:1;  /* may need memory of Redis: where
+                                            judge returns NGX_AGAIN, a state of
+                                            refusal has ended */
+
+    /* in judge and handler, as long as reply is not NULL */
+
+    ngx_log_t                  *log;     /* of the node that answered: names
+                                            the client and the node */
+
+    /* the client's own */
+
+    ngx_queue_t                 queue;
+    ngx_plum_redis_t           *client;
+    ngx_plum_redis_conn_t      *conn;    /* has it in a queue; or NULL */
+    ngx_plum_redis_done_pt      done;    /* how it leaves the connection */
+    redisReply                 *reply;   /* kept while WAIT is under way */
+    long long                   integer; /* the same, where it is one */
+    uint64_t                    end;     /* in the stream of the commands */
+    ngx_msec_t                  limit;   /* until, resolved */
+    ngx_msec_t                  deadline;    /* of the reply */
+    ngx_uint_t                  tries;   /* elsewhere or later, in a row */
+
+    unsigned                    large:1; /* the reply exceeded max_reply */
+    unsigned                    sent:1;  /* put into the buffer, or more */
+    unsigned                    counted:1;   /* as pending */
+    unsigned                    skip:1;  /* a large reply is thrown away */
+    unsigned                    asking:1;    /* ASKING goes before it */
+    unsigned                    eval:1;  /* with the script's text */
+    unsigned                    cancelled:1; /* not to be sent again */
 };
 
+#define NGX_PLUM_REDIS_REPLY     65536
 
-/* configuration: [emerg] and NGX_CONF_ERROR if anything is wrong */
 
-char *ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_t *redis,
-    ngx_str_t *scheme, ngx_str_t *address, ngx_str_t *parameters,
-    ngx_uint_t nparameters);
-char *ngx_plum_redis_error(ngx_conf_t *cf, ngx_plum_redis_t *redis,
-    const char *text);
-char *ngx_plum_redis_hosts(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+/*
+ * Submits a call.  NGX_OK: the client holds it, and the handler will be called
+ * exactly once, later, never from inside this function (unless the call is
+ * cancelled in time).  NGX_DECLINED: it ended as NOT_SENT at once: the node is
+ * known to be down, max_pending calls are pending and it is not urgent, there
+ * is no memory, or this process has no client (master, helper processes, a
+ * client that was closed).  The call is then still the caller's, and the
+ * handler is not called.
+ *
+ * Deadlines.  A call that has not been written until "until" ends as
+ * NOT_SENT.  That holds while its connection is being made, while a moved
+ * slot or a new master is looked for, and after a connection was lost before
+ * the call was written: a single lost connection costs a delay, not a
+ * refusal.  The reply may take the client's timeout from the moment when the
+ * command was written, or until "until", whichever is later; then the node
+ * counts as not answering, its connection is closed, and the call ends as
+ * UNKNOWN.  So a command that takes long needs a later "until"; those that
+ * were written behind it wait for it, too.
+ *
+ * The client repeats by itself what was certainly not executed, at most 16
+ * times and not after "until":
+ *   NOSCRIPT      at once, by EVAL
+ *   MOVED         at the node that it names; the map of the slots is asked
+ *                 for again
+ *   ASK           at the node that it names, with ASKING and the script's
+ *                 text
+ *   TRYAGAIN, CLUSTERDOWN
+ *                 after 50 ms, by the map as it is then
+ *   READONLY, MASTERDOWN
+ *                 the connection is closed, the master is looked for, the
+ *                 call is repeated there
+ *   not written   when its connection is lost: over the next one
+ * Other errors end it as REFUSED: LOADING, BUSY, OOM, NOPERM, WRONGTYPE,
+ * MISCONF, NOREPLICAS, errors of the script ...  So do those above when they
+ * were met too often.  A call that was written and got no reply is never
+ * repeated by the client: only its owner knows whether that is safe.
+ */
+
+ngx_int_t ngx_plum_redis_call(ngx_plum_redis_t *client,
+    ngx_plum_redis_call_t *call);
+
+/*
+ * Nobody waits for the call any more.  NGX_OK: it had not been written; the
+ * structure is the caller's again, and the handler will not be called.
+ * NGX_AGAIN: it may be executed, so the client still holds it, and the handler
+ * will be called with what became of it (once; it is not repeated elsewhere:
+ * what was not executed then ends as NOT_SENT).  Only for a call that the
+ * client holds.  May be called from any handler.
+ */
+
+ngx_int_t ngx_plum_redis_cancel(ngx_plum_redis_call_t *call);
+
+/*
+ * For a handler or judge: logs the error reply at "error" with what went
+ * wrong, such as ", the key holds no record of ours"; bytes that are not
+ * printable are replaced, and the text is cut after 200 bytes.
+ */
+
+void ngx_plum_redis_complain(ngx_plum_redis_call_t *call, const char *what,
+    const redisReply *reply);
+
+
+/*
+ * A question to each new connection of a node that is to carry calls, before
+ * it carries them: after AUTH, SELECT and ROLE, in the order of the table, and
+ * so again after every lost connection and every failover.  judge is given
+ * the reply, which may be an error (only NOAUTH never gets here), and returns
+ *
+ *   NGX_OK        go on with the next question
+ *   NGX_DONE      go on without the other questions
+ *   NGX_DECLINED  the node is of no use as it is.  *why is set to one line
+ *                 that says what to do (static, or lives as long as data).
+ *                 It is logged ("redis is unavailable: ..."), calls end as
+ *                 NOT_SENT, and the node is asked again with the back-off
+ *
+ * *state is a word for the user of each node, zero at first, kept over its
+ * connections: for instance what earlier questions found, or what has been
+ * warned of.  log names the client and the node.
+ */
+
+typedef struct {
+    const plum_str_t     *argv;
+    ngx_uint_t            argc;
+    char                 *action;        /* of the log: "asking for ..." */
+    ngx_int_t           (*judge)(void *data, ngx_uint_t *state,
+                                 const redisReply *reply, ngx_log_t *log,
+                                 const char **why);
+} ngx_plum_redis_check_t;
+
+
+/*
+ * Who uses the client.  ready is called each time that a connection of a node
+ * is ready to carry calls: those that failed before may be submitted again,
+ * from inside.  closed is called when all calls have ended with CLOSED; it
+ * gives back what the user has for this process.  Both may be NULL.
+ */
+
+typedef struct {
+    const ngx_plum_redis_check_t  *checks;
+    ngx_uint_t                     nchecks;
+    void                         (*ready)(void *data);
+    void                         (*closed)(void *data);
+} ngx_plum_redis_user_t;
+
+
+/*
+ * Where Redis is and how to speak to it: read by ngx_plum_redis_conf.c, const
+ * afterwards, and shared by any number of clients.  Strings end with a NUL.
+ */
+
+struct ngx_plum_redis_conf_s {
+    const char                       *kind;  /* for messages: plum store */
+    ngx_str_t                         name;  /* "events" */
+    ngx_str_t                         file;  /* where it is configured */
+    ngx_uint_t                        line;
+    const ngx_plum_redis_topology_t  *topology;
+    ngx_plum_redis_host_t            *hosts;
+    ngx_uint_t                        nhosts;
+    ngx_str_t                         master;    /* for the Sentinels */
+    ngx_str_t                         user;
+    ngx_str_t                         password;
+    ngx_str_t                         database;
+    ngx_str_t                         prefix;    /* of keys: for users, the
+                                                    client does not add it */
+    ngx_str_t                         ca;
+    ngx_str_t                         certificate;
+    ngx_str_t                         certificate_key;
+    ngx_msec_t                        timeout;
+    ngx_uint_t                        max_pending;   /* calls per node */
+    ngx_ssl_t                        *ssl;   /* NULL: no TLS */
+    ngx_resolver_t                   *resolver;  /* NULL: none */
+};
+
+extern const ngx_plum_redis_topology_t  ngx_plum_redis_single;
+extern const ngx_plum_redis_topology_t  ngx_plum_redis_sentinel;
+extern const ngx_plum_redis_topology_t  ngx_plum_redis_cluster;
+
+
+/*
+ * Configuration time: [emerg] and NGX_CONF_ERROR if anything is wrong.
+ * hosts() reads "host[:port],host[:port]..." with a default port, or with
+ * port 0 one path of a socket ("unix:...").  resolve() looks the names up:
+ * to be called when the resolver is known.  tls() sets up conf->ssl.
+ *
+ * create() makes a client, which opens its connections when a worker process
+ * of this cycle starts, and closes them with the process or the cycle.  NULL:
+ * no memory.  user and conf must live as long as the cycle.
+ */
+
+char *ngx_plum_redis_hosts(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *list, in_port_t port);
-char *ngx_plum_redis_hosts_finish(ngx_conf_t *cf, ngx_plum_store_t *store,
-    ngx_resolver_t *resolver);
-char *ngx_plum_redis_tls(ngx_conf_t *cf, ngx_plum_redis_t *redis);
+char *ngx_plum_redis_resolve(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf);
+char *ngx_plum_redis_tls(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf);
 
-/* the store of a configuration that came through: its life begins */
+ngx_plum_redis_t *ngx_plum_redis_create(ngx_conf_t *cf,
+    const ngx_plum_redis_conf_t *conf, const ngx_plum_redis_user_t *user,
+    void *data);
 
-ngx_int_t ngx_plum_redis_register(ngx_conf_t *cf, ngx_plum_redis_t *redis);
+/* names the client: for what concerns no node */
 
-/* for the module's hooks: connects the stores of the cycle, closes them */
+ngx_log_t *ngx_plum_redis_log(ngx_plum_redis_t *client);
+
+
+/*
+ * For the module's hooks.  A worker that is told to quit finishes its calls:
+ * timers of pending calls keep it alive, it still connects for them, and it
+ * closes a connection when nothing is pending on it.  exit_process() ends what
+ * is left with CLOSED.
+ */
 
 ngx_int_t ngx_plum_redis_init_process(ngx_cycle_t *cycle);
 void ngx_plum_redis_exit_process(ngx_cycle_t *cycle);
-
-/*
- * Takes over the operation (NGX_OK), or fails at once (NGX_DECLINED) where
- * its node is down or, unless it is a settlement, too much is pending.
- * Never calls back from inside.
- */
-
-ngx_int_t ngx_plum_redis_submit(ngx_plum_redis_t *redis,
-    ngx_plum_redis_op_t *op);
-
-/*
- * For an operation that was not executed: it is sent again after a moment,
- * to wherever it belongs then.  NGX_DECLINED: it has been tried too often or
- * too long.
- */
-
-ngx_int_t ngx_plum_redis_retry(ngx_plum_redis_t *redis,
-    ngx_plum_redis_op_t *op);
-
-/* nothing waits for a reply, or to be sent */
-
-ngx_uint_t ngx_plum_redis_unused(ngx_plum_redis_t *redis);
-
-
-/*
- * What a connection tells the store and the topology: it is ready; it was
- * lost, and will be tried again (or not, where it is lazy).
- */
-
-void ngx_plum_redis_ready(ngx_plum_redis_conn_t *conn);
-void ngx_plum_redis_lost(ngx_plum_redis_conn_t *conn);
-
-/*
- * refused() logs the error reply of a node, accepted() that it accepts
- * commands again: once per change of state, and that is at most every few
- * seconds.  complain() logs one in any case.
- */
-
-void ngx_plum_redis_refused(ngx_plum_redis_conn_t *conn, const char *what,
-    u_char *text, size_t len);
-void ngx_plum_redis_complain(ngx_plum_redis_conn_t *conn, const char *what,
-    u_char *text, size_t len);
-void ngx_plum_redis_accepted(ngx_plum_redis_conn_t *conn);
-
-
-/*
- * Hosts.  learn() makes conn->hosts of what another node said, in a pool of
- * the connection; an empty host is that of "from".  NGX_ERROR: no memory.
- * same() tells whether that is what the connection has already.
- */
-
-ngx_int_t ngx_plum_redis_learn(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_conn_t *from, const plum_node_t *node);
-ngx_uint_t ngx_plum_redis_same(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_conn_t *from, const plum_node_t *node);
-
-
-/*
- * Cluster.  open() returns NULL if there is no memory.  submit() is as
- * ngx_plum_redis_submit().  redirect() follows a MOVED or ASK: NGX_OK, the
- * operation is on its way; NGX_BUSY, it is still the caller's, as that node
- * is down; NGX_DECLINED, too, as it leads nowhere.  changed() has the map
- * of the slots asked for soon; ready() too, if it is needed.  pending() is 0
- * where nothing waits for a reply.
- */
-
-ngx_plum_redis_cluster_t *ngx_plum_redis_cluster_open(
-    ngx_plum_redis_t *redis);
-void ngx_plum_redis_cluster_exit(ngx_plum_redis_cluster_t *cluster);
-ngx_int_t ngx_plum_redis_cluster_submit(ngx_plum_redis_cluster_t *cluster,
-    ngx_plum_redis_op_t *op);
-ngx_int_t ngx_plum_redis_cluster_redirect(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, plum_redis_result_t *result);
-void ngx_plum_redis_cluster_changed(ngx_plum_redis_cluster_t *cluster);
-void ngx_plum_redis_cluster_ready(ngx_plum_redis_cluster_t *cluster);
-ngx_uint_t ngx_plum_redis_cluster_pending(ngx_plum_redis_cluster_t *cluster);
-
-
-/*
- * Sentinel.  locate() asks for the master: NGX_BUSY, and later the connection
- * goes on or is lost.  answer() takes the answer of one; lost() goes on to
- * the next one.  left() tells whether some have not been asked in this round,
- * where what one named was no master; round() begins a new one.
- */
-
-ngx_int_t ngx_plum_redis_sentinel_locate(ngx_plum_redis_conn_t *conn);
-ngx_uint_t ngx_plum_redis_sentinel_left(ngx_plum_redis_conn_t *conn);
-void ngx_plum_redis_sentinel_round(ngx_plum_redis_conn_t *conn);
-void ngx_plum_redis_sentinel_answer(ngx_plum_redis_conn_t *sentinel,
-    const redisReply *reply);
-void ngx_plum_redis_sentinel_lost(ngx_plum_redis_conn_t *sentinel,
-    ngx_err_t err, const char *text);
-
-
-/* settlements: see ngx_plum_redis_settle.c */
-
-void ngx_plum_redis_settle_open(ngx_plum_redis_t *redis);
-void ngx_plum_redis_settle(ngx_plum_redis_t *redis, ngx_plum_redis_op_t *op);
-void ngx_plum_redis_settle_later(ngx_plum_redis_t *redis,
-    ngx_plum_redis_op_t *op);
-void ngx_plum_redis_settle_reply(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, plum_redis_result_t *result);
-void ngx_plum_redis_settle_all(ngx_plum_redis_t *redis);
-void ngx_plum_redis_settle_exit(ngx_plum_redis_t *redis);
-
-
-/* kinds of stores, as ngx_plum_store_memory() */
-
-char *ngx_plum_store_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
-    ngx_str_t *scheme, ngx_str_t *address, ngx_str_t *parameters,
-    ngx_uint_t nparameters, void *tag);
 
 
 #endif /* _NGX_PLUM_REDIS_H_INCLUDED_ */

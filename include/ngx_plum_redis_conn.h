@@ -1,171 +1,390 @@
 /*
- * The inside of a connection to Redis.
- *
- * ngx_plum_redis_conn.c   operations, timers, losses
- * ngx_plum_redis_step.c   the steps to a connection that is ready
- * ngx_plum_redis_io.c     bytes in and out
- * ngx_plum_redis_wait.c   operations that count once replicas have them
+ * A connection of the Redis client to a node: inside of
+ * ngx_plum_module/redis/, see ngx_plum_redis.h for what users need.
  */
 
 #ifndef _NGX_PLUM_REDIS_CONN_H_INCLUDED_
 #define _NGX_PLUM_REDIS_CONN_H_INCLUDED_
 
 
+#include <ngx_event_connect.h>
 #include <ngx_plum_redis.h>
+#include <plum_cluster.h>
+
+
+/* --- names and addresses: ngx_plum_redis_host.c */
+
+struct ngx_plum_redis_host_s {
+    ngx_str_t                        name;   /* ends with a NUL */
+    ngx_str_t                        text;   /* name:port, as in logs */
+    in_port_t                        port;
+    ngx_addr_t                      *addrs;
+    ngx_uint_t                       naddrs; /* 0: the resolver knows */
+    unsigned                         ip:1;   /* the name is an address */
+    unsigned                         local:1;    /* a unix socket */
+};
 
 
 /*
- * The life of the connection: conn->step is a row of the table in
- * ngx_plum_redis_step.c.  Steps that do not apply are passed over.
- *
- *   none --connect--> locate -> resolve -> tcp -> tls -> auth -> select
- *    ^                  |                                          |
- *    |                  |           ready <-- policy <-- role <----+
- *    |                  |             |
- *    +-----pause--------+--- lost ----+
- *
- * none     step is NULL.  The pause of the back-off runs (the connect timer),
- *          or a posted event (flush) is about to connect; or nothing, where
- *          the connection is lazy and no operation waits
- * locate   the Sentinels are asked, over redis->sentinel, which has timers of
- *          its own
- * resolve, tcp ...
- *          under way.  The connect timer bounds each step
- * ready    operations are written; replies are matched by their order
- *
- * redis->sentinel is such a connection, too: none, resolve, tcp, tls, ask,
- * none.  It is not tried again by itself, and carries no operations.
- *
- * start()  of a step: NGX_OK, go on with the next one; NGX_AGAIN, wait for an
- *          event or a reply; NGX_BUSY, the same without a timer; NGX_DONE,
- *          the last step; NGX_ERROR, the connection is lost,
- *          ngx_plum_redis_conn_lost() has been called
- * reply()  NGX_OK, or NGX_ERROR as above; NGX_DONE, the connection has been
- *          closed on purpose
- *
- * failing  operations are declined: an attempt to connect failed, or the node
- *          did not answer in time.  Else, while there is no connection, they
- *          wait for it, at most until their deadline
- *
- * An operation belongs to the connection from submit() until its type's
- * reply(), waited() or failed().  Those may run requests, and so call
- * submit() from inside, but nothing that is called from requests closes the
- * connection: submit() only writes to memory and posts an event.
+ * learn() makes a host of what another node said, in a pool of its own, *pool;
+ * an empty name is that of "from".  NULL: no memory.  same() tells whether
+ * that is what the host is already.  addrs() copies what the resolver found,
+ * with the host's port, likewise.
  */
 
-struct ngx_plum_redis_step_s {
-    char                     *action;    /* of the log: "while ..." */
-    ngx_uint_t                array;     /* the reply may be one */
-    ngx_int_t               (*start)(ngx_plum_redis_conn_t *conn);
-    ngx_int_t               (*reply)(ngx_plum_redis_conn_t *conn,
-                                     redisReply *reply);
+ngx_plum_redis_host_t *ngx_plum_redis_learn(const ngx_plum_redis_conf_t *conf,
+    const plum_node_t *node, const ngx_plum_redis_host_t *from,
+    ngx_pool_t **pool);
+ngx_uint_t ngx_plum_redis_same(const ngx_plum_redis_host_t *host,
+    const plum_node_t *node, const ngx_plum_redis_host_t *from);
+ngx_addr_t *ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx, in_port_t port,
+    ngx_pool_t **pool);
+
+
+/* --- TLS of a connection: ngx_plum_redis_tls.c */
+
+/*
+ * start() begins a handshake: NGX_OK or NGX_ERROR, or NGX_AGAIN, and handler
+ * is called when it is over.  verify() then tells what is wrong with the peer,
+ * NULL if nothing is; the text may stand in text[].  learned: the host was
+ * named by another node, perhaps by its address only; then the name of a
+ * configured host is as good.
+ */
+
+#define NGX_PLUM_REDIS_TEXT      256
+
+ngx_int_t ngx_plum_redis_tls_start(const ngx_plum_redis_conf_t *conf,
+    ngx_connection_t *c, const ngx_plum_redis_host_t *host,
+    ngx_uint_t learned, ngx_connection_handler_pt handler);
+const char *ngx_plum_redis_tls_verify(const ngx_plum_redis_conf_t *conf,
+    ngx_connection_t *c, const ngx_plum_redis_host_t *host,
+    ngx_uint_t learned, u_char *text);
+
+
+/* --- from a name to a connection: ngx_plum_redis_peer.c */
+
+typedef struct ngx_plum_redis_peer_s  ngx_plum_redis_peer_t;
+
+/* connected; or (text is not NULL) what failed, perhaps with an errno */
+
+typedef void (*ngx_plum_redis_peer_pt)(ngx_plum_redis_peer_t *peer,
+    ngx_err_t err, const char *text);
+
+struct ngx_plum_redis_peer_s {
+    const ngx_plum_redis_conf_t     *conf;
+    ngx_plum_redis_peer_pt           handler;
+    ngx_plum_redis_host_t           *host;
+    const struct ngx_plum_redis_step_s
+                                    *step;   /* NULL: nothing is under way */
+    ngx_addr_t                      *addrs;  /* of the host */
+    ngx_uint_t                       naddrs;
+    ngx_uint_t                       address;    /* the one in use */
+    ngx_pool_t                      *resolved;   /* of addrs, or NULL */
+    ngx_resolver_ctx_t              *resolving;
+    ngx_peer_connection_t            peer;
+    ngx_connection_t                *connection; /* NULL: none */
+    ngx_event_t                      timer;  /* of a step */
+    ngx_connection_t                 fake;   /* for the debug log of events */
+    ngx_log_t                       *log;
+    const char                      *text;   /* what failed, if it fails */
+    u_char                           buf[NGX_PLUM_REDIS_TEXT];
+    unsigned                         learned:1;  /* as in tls_start() */
+    unsigned                         inside:1;   /* of ngx_resolve_name() */
 };
 
+/*
+ * init() once.  connect() resolves the host, connects to its address of that
+ * index and shakes hands, each within the timeout; handler is called at the
+ * end, perhaps from inside.  close() ends what is under way, calls nobody;
+ * free() gives addresses back, too.  next(), before close(): 1, address is
+ * that of another one of the host; 0, there is none, and it is the first again.
+ */
 
-enum {
-    NGX_PLUM_REDIS_LOCATE = 0,
-    NGX_PLUM_REDIS_RESOLVE,
-    NGX_PLUM_REDIS_TCP,
-    NGX_PLUM_REDIS_TLS,
-    NGX_PLUM_REDIS_ASK,
-    NGX_PLUM_REDIS_AUTH,
-    NGX_PLUM_REDIS_SELECT,
-    NGX_PLUM_REDIS_ROLE,
-    NGX_PLUM_REDIS_POLICY,
-    NGX_PLUM_REDIS_READY
+void ngx_plum_redis_peer_init(ngx_plum_redis_peer_t *peer,
+    const ngx_plum_redis_conf_t *conf, ngx_plum_redis_peer_pt handler);
+void ngx_plum_redis_peer_connect(ngx_plum_redis_peer_t *peer,
+    ngx_plum_redis_host_t *host, ngx_uint_t learned, ngx_log_t *log);
+ngx_uint_t ngx_plum_redis_peer_next(ngx_plum_redis_peer_t *peer);
+void ngx_plum_redis_peer_close(ngx_plum_redis_peer_t *peer);
+void ngx_plum_redis_peer_free(ngx_plum_redis_peer_t *peer);
+
+/* for logs: "resolving" */
+
+char *ngx_plum_redis_peer_action(ngx_plum_redis_peer_t *peer);
+
+
+/* --- bytes in and out: ngx_plum_redis_io.c */
+
+typedef struct ngx_plum_redis_io_s  ngx_plum_redis_io_t;
+
+/*
+ * What the bytes mean is known above.
+ *
+ * before   a flush is about to write: more may be added
+ * expect   a reply begins: may it be an array, how long may it be, and how
+ *          long at most if it is longer and thrown away
+ * reply    a reply has come, or (NULL) the end of one that was too long.  Who
+ *          keeps *reply sets it to NULL.  NGX_ERROR: the connection is gone
+ * quit     the worker exits, or closes its idle connections: 1, it is closed
+ * lost     reading or writing failed
+ */
+
+typedef struct {
+    void                 (*before)(ngx_plum_redis_io_t *io);
+    void                 (*expect)(ngx_plum_redis_io_t *io, ngx_uint_t *array,
+                                   size_t *max, size_t *skip);
+    ngx_int_t            (*reply)(ngx_plum_redis_io_t *io,
+                                  redisReply **reply);
+    ngx_uint_t           (*quit)(ngx_plum_redis_io_t *io);
+    void                 (*lost)(ngx_plum_redis_io_t *io, const char *text);
+} ngx_plum_redis_io_news_t;
+
+struct ngx_plum_redis_io_s {
+    const ngx_plum_redis_io_news_t  *news;
+    ngx_connection_t                *connection;
+    redisReader                     *reader;
+    plum_resp_walk_t                 walk;
+
+    u_char                          *in;     /* a reply that is not whole */
+    size_t                           in_size;
+    size_t                           in_len;
+
+    u_char                          *out;
+    size_t                           out_size;
+    size_t                           out_pos;
+    size_t                           out_len;
+    uint64_t                         written;    /* bytes ever put into out */
+    uint64_t                         tried;  /* of them, perhaps received */
+
+    ngx_event_t                      flush;  /* posted */
+    ngx_connection_t                 fake;   /* for the debug log of events */
+    ngx_log_t                       *log;
+    unsigned                         secret:1;   /* out is wiped when sent */
 };
 
+/*
+ * init() once; start() takes over a connection that is established (NGX_ERROR:
+ * no memory); stop() forgets all bytes and leaves the connection to the
+ * caller; free() gives the output buffer back.
+ *
+ * room() is where len bytes may be put (NULL: no memory, or too much waits
+ * already); wrote() says how many were, and has them sent this turn.
+ */
 
-extern const ngx_plum_redis_step_t  ngx_plum_redis_steps[];
+void ngx_plum_redis_io_init(ngx_plum_redis_io_t *io,
+    const ngx_plum_redis_io_news_t *news, ngx_log_t *log);
+ngx_int_t ngx_plum_redis_io_start(ngx_plum_redis_io_t *io,
+    ngx_connection_t *c);
+void ngx_plum_redis_io_stop(ngx_plum_redis_io_t *io);
+void ngx_plum_redis_io_free(ngx_plum_redis_io_t *io);
+u_char *ngx_plum_redis_io_room(ngx_plum_redis_io_t *io, size_t len);
+void ngx_plum_redis_io_wrote(ngx_plum_redis_io_t *io, size_t len);
 
-#define ngx_plum_redis_at(conn, n)                                            \
-    ((conn)->step == &ngx_plum_redis_steps[NGX_PLUM_REDIS_##n])
 
-/* bytes may be written and read */
+/* --- the connection: ngx_plum_redis_conn.c, ngx_plum_redis_calls.c */
 
-#define ngx_plum_redis_connected(conn)                                        \
-    ((conn)->step > &ngx_plum_redis_steps[NGX_PLUM_REDIS_TLS])
+#define NGX_PLUM_REDIS_SCRIPTS   16      /* known to be cached, per node */
 
 
 /*
- * The connection.  open() sets it up in this process, with hosts to try, and
- * begins to connect unless it is lazy; exit() closes it for good: the
- * operations left are freed, nobody is called.  submit() is as
- * ngx_plum_redis_submit().  begin() takes the first step of a connection that
- * is at none; advance() takes as many as can be taken, from conn->step on.
+ *   NONE --> LOCATE --> CONNECT --> HELLO --> READY
+ *    ^         |           |          |         |
+ *    +-pause---+-----------+-- lost --+---------+
+ *
+ * NONE     the pause of the back-off runs (timer), or a posted event (wake) is
+ *          about to connect; or nothing, where the connection is lazy, or the
+ *          worker exits, and nobody wants it
+ * LOCATE   the owner is finding out which host it is
+ * CONNECT  see peer
+ * HELLO    the owner asks its own questions by ask(); each has the timeout
+ * READY    calls are written; replies are matched by their order
+ *
+ * failing  calls are declined: an attempt to connect failed, or the node did
+ *          not answer in time.  Else, while there is no connection, they wait
+ *          for it until their deadline
+ *
+ * A call belongs to the connection from submit() until its done().  done()
+ * may run requests, and so call submit() from inside, but nothing that is
+ * called from requests closes the connection: submit() only writes to memory
+ * and posts an event.
+ */
+
+typedef enum {
+    NGX_PLUM_REDIS_NONE = 0,
+    NGX_PLUM_REDIS_LOCATE,
+    NGX_PLUM_REDIS_CONNECT,
+    NGX_PLUM_REDIS_HELLO,
+    NGX_PLUM_REDIS_READY
+} ngx_plum_redis_state_e;
+
+
+/*
+ * What a connection tells its owner; NULL where the owner need not know.
+ *
+ * locate   NGX_OK: hosts are set.  NGX_AGAIN: go() follows, or lost()
+ * hello    bytes may be written.  ready() follows, or lost()
+ * ready    it carries calls
+ * lost     it was lost, and will be tried again (or not, where it is lazy)
+ * next     all addresses of the host failed: 1, there is another to be tried
+ *          at once.  NULL: the next one of hosts
+ * report   to log a loss, NULL: as the loss of a node
+ */
+
+typedef struct {
+    ngx_int_t            (*locate)(ngx_plum_redis_conn_t *conn);
+    void                 (*hello)(ngx_plum_redis_conn_t *conn);
+    void                 (*ready)(ngx_plum_redis_conn_t *conn);
+    void                 (*lost)(ngx_plum_redis_conn_t *conn);
+    ngx_uint_t           (*next)(ngx_plum_redis_conn_t *conn);
+    void                 (*report)(ngx_plum_redis_conn_t *conn, ngx_err_t err,
+                                   const char *text);
+} ngx_plum_redis_news_t;
+
+
+struct ngx_plum_redis_conn_s {
+    ngx_plum_redis_peer_t            peer;
+    ngx_plum_redis_io_t              io;
+    const ngx_plum_redis_conf_t     *conf;
+    const ngx_plum_redis_news_t     *news;
+    ngx_plum_redis_t                *client;
+    void                            *owner;  /* a topology */
+
+    ngx_plum_redis_state_e           state;
+    ngx_plum_redis_host_t           *hosts;  /* to be tried in turn */
+    ngx_uint_t                       nhosts;
+    ngx_uint_t                       host;   /* the one in use */
+    ngx_uint_t                       first;  /* of the round */
+    ngx_pool_t                      *pool;   /* of a learned host, or NULL */
+
+    ngx_queue_t                      waiting;    /* for the connection */
+    ngx_queue_t                      sent;   /* written to out, in order */
+    ngx_queue_t                      held;   /* executed, wait for replicas */
+    ngx_uint_t                       pending;    /* in all queues */
+
+    const plum_script_t             *scripts[NGX_PLUM_REDIS_SCRIPTS];
+    ngx_uint_t                       nscripts;   /* known there */
+
+    ngx_plum_redis_call_t            hello;  /* ngx_plum_redis_hello.c */
+    ngx_uint_t                       step;   /* of it */
+    ngx_uint_t                       checked;    /* the user's word */
+    plum_str_t                       words[3];   /* of hello and wait */
+
+    ngx_plum_redis_call_t            wait;   /* ngx_plum_redis_wait.c */
+    ngx_uint_t                       replicas;   /* to wait for, next time */
+    u_char                           digits[2][NGX_INT_T_LEN];
+
+    ngx_event_t                      wake;   /* posted */
+    ngx_event_t                      timer;  /* of a step; of a pause */
+    ngx_event_t                      deadline;   /* of the oldest call */
+    ngx_connection_t                 fake;   /* for the debug log of events */
+    ngx_log_t                        log;
+    ngx_log_t                        mute;   /* while known to be down */
+    char                            *action; /* of LOCATE and HELLO */
+
+    ngx_uint_t                       attempts;   /* failed, since the last
+                                                    good one */
+    ngx_msec_t                       pause_max;  /* of the back-off; 0: its
+                                                    own */
+    ngx_msec_t                       since;  /* it is ready */
+    ngx_msec_t                       refused;    /* last call */
+
+    unsigned                         opened:1;   /* events may be used */
+    unsigned                         lazy:1; /* connects for calls only */
+    unsigned                         role:1; /* ROLE is asked for */
+    unsigned                         failing:1;
+    unsigned                         wanted:1;   /* a call was declined */
+    unsigned                         reported:1; /* as down */
+    unsigned                         refusing:1; /* has been reported */
+};
+
+
+/*
+ * open() sets a connection up in this process, with hosts to try, and begins
+ * to connect unless it is lazy; what is not set by then must be zero.  exit()
+ * closes it for good: calls end with CLOSED.  close() only closes.
+ *
+ * submit() as ngx_plum_redis_call(), with done and limit set.  cancel() as
+ * ngx_plum_redis_cancel().  ask() is for HELLO: the call is written now, is
+ * not counted as pending, and ends with the connection at the latest;
+ * NGX_ERROR: the connection has been lost over it.
+ *
+ * wake() asks for a connection soon, unless there is one or a pause.  go(),
+ * ready(): see news.  lost() ends whatever is under way.
  */
 
 void ngx_plum_redis_conn_open(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_t *redis, ngx_plum_redis_host_t *hosts, ngx_uint_t nhosts);
+    ngx_plum_redis_t *client, const ngx_plum_redis_news_t *news,
+    ngx_plum_redis_host_t *hosts, ngx_uint_t nhosts);
 void ngx_plum_redis_conn_exit(ngx_plum_redis_conn_t *conn);
-ngx_int_t ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op);
-void ngx_plum_redis_conn_begin(ngx_plum_redis_conn_t *conn);
-void ngx_plum_redis_conn_advance(ngx_plum_redis_conn_t *conn);
-
-/* asks for a connection soon, unless there is one or a pause */
-
-void ngx_plum_redis_conn_wake(ngx_plum_redis_conn_t *conn);
-
-/*
- * lost() ends whatever is under way; fail() fails operations that are in no
- * queue of the connection any more, those up to "tried" as UNKNOWN; given()
- * counts one that is in a queue now, and sees to its deadline; taken() takes
- * one out of its queue; close() only closes.
- */
-
-void ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn,
-    ngx_err_t err, const char *text);
-void ngx_plum_redis_conn_fail(ngx_plum_redis_conn_t *conn,
-    ngx_queue_t *ops, uint64_t tried);
-void ngx_plum_redis_conn_given(ngx_plum_redis_conn_t *conn);
-void ngx_plum_redis_conn_taken(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op);
 void ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn);
 
+ngx_int_t ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call);
+ngx_int_t ngx_plum_redis_conn_cancel(ngx_plum_redis_call_t *call);
+ngx_int_t ngx_plum_redis_conn_ask(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call, char *action);
 
-/* says that it is ready, and forgets that it was not */
-
-void ngx_plum_redis_conn_available(ngx_plum_redis_conn_t *conn);
-
-
-/* steps of other files */
-
-ngx_int_t ngx_plum_redis_start_resolve(ngx_plum_redis_conn_t *conn);
-ngx_int_t ngx_plum_redis_start_tls(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_conn_wake(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_conn_go(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_conn_ready(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
+    const char *text);
 
 
 /*
- * ngx_plum_redis_io.c.  words() writes a command of a step: NGX_AGAIN, or
- * NGX_ERROR as start().  put() writes an operation; if not NGX_OK, it is
- * still the caller's.
+ * The calls in the queues of a connection.  put() writes one, into sent; it
+ * is not counted yet.  NGX_ERROR: no memory, or no room.  hold() puts one that
+ * waits into waiting, or one that was executed into held: it is counted, too.
+ * given() counts a call and sees to its deadline; taken() takes it out of its
+ * queue.  by() has the deadline looked at by then.  end() ends those of a
+ * queue of their own: UNKNOWN where they were written up to "tried", CLOSED
+ * where the connection is.
+ */
+
+ngx_int_t ngx_plum_redis_calls_put(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call);
+void ngx_plum_redis_calls_hold(ngx_plum_redis_conn_t *conn,
+    ngx_queue_t *queue, ngx_plum_redis_call_t *call);
+void ngx_plum_redis_calls_given(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call);
+void ngx_plum_redis_calls_taken(ngx_plum_redis_call_t *call);
+void ngx_plum_redis_calls_by(ngx_plum_redis_conn_t *conn, ngx_msec_t when);
+void ngx_plum_redis_calls_end(ngx_plum_redis_conn_t *conn,
+    ngx_queue_t *calls, uint64_t tried);
+
+
+/*
+ * --- what the log says of a node: ngx_plum_redis_report.c
  *
- * For encode() of an operation: room() is where len bytes may be written
- * (NULL: no memory, or too much waits already), and wrote() says how many of
- * them were.  append() copies those of hiredis, which it wipes and frees.
+ * lost() and available() log a change; refused() logs an error reply of the
+ * node, accepted() that it accepts commands again: once per change of state,
+ * and that is at most every few seconds.  error() logs one in any case.
  */
 
-void ngx_plum_redis_conn_read(ngx_event_t *rev);
-void ngx_plum_redis_conn_write(ngx_event_t *wev);
-void ngx_plum_redis_conn_flush(ngx_plum_redis_conn_t *conn);
-ngx_int_t ngx_plum_redis_conn_words(ngx_plum_redis_conn_t *conn,
-    plum_str_t *word, size_t n);
-ngx_int_t ngx_plum_redis_conn_put(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op);
-u_char *ngx_plum_redis_conn_room(ngx_plum_redis_conn_t *conn, size_t len);
-void ngx_plum_redis_conn_wrote(ngx_plum_redis_conn_t *conn, size_t len);
-ngx_int_t ngx_plum_redis_conn_append(ngx_plum_redis_conn_t *conn,
-    char *command, size_t len);
+void ngx_plum_redis_report_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
+    const char *text);
+void ngx_plum_redis_report_available(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_report_refused(ngx_plum_redis_conn_t *conn,
+    const char *what, const char *text, size_t len);
+void ngx_plum_redis_report_error(ngx_log_t *log, const char *what,
+    const char *text, size_t len);
+void ngx_plum_redis_report_accepted(ngx_plum_redis_conn_t *conn);
+
+
+/* --- what is asked before calls: ngx_plum_redis_hello.c; see news->hello */
+
+void ngx_plum_redis_hello(ngx_plum_redis_conn_t *conn);
 
 
 /*
- * ngx_plum_redis_wait.c.  hold() keeps an operation that was executed until
- * as many replicas have it as it wants; ask() writes a WAIT where one is due.
+ * --- WAIT: ngx_plum_redis_wait.c.  before() writes one where it is due; hold()
+ * keeps a call that was executed, and takes over its reply, until it is known
+ * how many replicas have it: then conn->client->replicated() is called
  */
 
-void ngx_plum_redis_conn_hold(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op);
-void ngx_plum_redis_conn_ask(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_wait_before(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_wait_hold(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call, redisReply **reply);
 
 
 #endif /* _NGX_PLUM_REDIS_CONN_H_INCLUDED_ */

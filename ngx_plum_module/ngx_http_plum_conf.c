@@ -5,7 +5,7 @@
 
 
 #include <ngx_http_plum.h>
-#include <ngx_plum_redis.h>
+#include <ngx_plum_store_redis.h>
 
 
 typedef char *(*ngx_http_plum_store_pt)(ngx_conf_t *cf,

@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_plum_redis.h>
+#include <ngx_plum_store_redis.h>
 #include <ngx_plum_secret.h>
 
 
@@ -20,30 +20,36 @@ typedef struct ngx_plum_redis_parameter_s  ngx_plum_redis_parameter_t;
 struct ngx_plum_redis_parameter_s {
     ngx_str_t                 name;
     char                   *(*handler)(ngx_conf_t *cf,
-                                       ngx_plum_redis_t *redis,
+                                       ngx_plum_redis_conf_t *conf,
                                        ngx_str_t *value, size_t offset);
     size_t                    offset;
     ngx_uint_t                tls;       /* needs rediss:// */
 };
 
 
-static char *ngx_plum_redis_address(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+static char *ngx_plum_redis_address(ngx_conf_t *cf,
+    ngx_plum_redis_conf_t *conf,
     ngx_str_t *scheme, ngx_str_t *address);
-static char *ngx_plum_redis_user(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+static char *ngx_plum_redis_user(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *address);
 static char *ngx_plum_redis_parameter(ngx_conf_t *cf,
-    ngx_plum_redis_t *redis, ngx_str_t *parameter, ngx_uint_t *seen);
-static char *ngx_plum_redis_string(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+    ngx_plum_redis_conf_t *conf, ngx_str_t *parameter, ngx_uint_t *seen);
+static char *ngx_plum_redis_string(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset);
-static char *ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+static char *ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset);
-static char *ngx_plum_redis_password(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+static char *ngx_plum_redis_password(ngx_conf_t *cf,
+    ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset);
-static char *ngx_plum_redis_timeout(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+static char *ngx_plum_redis_timeout(ngx_conf_t *cf,
+    ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset);
-static char *ngx_plum_redis_pending(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+static char *ngx_plum_redis_pending(ngx_conf_t *cf,
+    ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset);
-static char *ngx_plum_redis_check(ngx_conf_t *cf, ngx_plum_redis_t *redis);
+static char *ngx_plum_redis_check(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf);
+static char *ngx_plum_redis_error(ngx_conf_t *cf,
+    ngx_plum_redis_conf_t *conf, const char *text);
 static char *ngx_plum_redis_copy(ngx_conf_t *cf, ngx_str_t *dst, u_char *data,
     size_t len);
 static void ngx_plum_redis_wipe(void *data);
@@ -51,16 +57,16 @@ static void ngx_plum_redis_wipe(void *data);
 
 static const ngx_plum_redis_parameter_t  ngx_plum_redis_parameters[] = {
     { ngx_string("user="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_t, user), 0 },
+      offsetof(ngx_plum_redis_conf_t, user), 0 },
     { ngx_string("password_file="), ngx_plum_redis_password, 0, 0 },
     { ngx_string("database="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_t, database), 0 },
+      offsetof(ngx_plum_redis_conf_t, database), 0 },
     { ngx_string("ca="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_t, ca), 1 },
+      offsetof(ngx_plum_redis_conf_t, ca), 1 },
     { ngx_string("certificate="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_t, certificate), 1 },
+      offsetof(ngx_plum_redis_conf_t, certificate), 1 },
     { ngx_string("certificate_key="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_t, certificate_key), 1 },
+      offsetof(ngx_plum_redis_conf_t, certificate_key), 1 },
     { ngx_string("prefix="), ngx_plum_redis_prefix, 0, 0 },
     { ngx_string("timeout="), ngx_plum_redis_timeout, 0, 0 },
     { ngx_string("max_pending="), ngx_plum_redis_pending, 0, 0 },
@@ -69,7 +75,7 @@ static const ngx_plum_redis_parameter_t  ngx_plum_redis_parameters[] = {
 
 
 char *
-ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *scheme, ngx_str_t *address, ngx_str_t *parameters,
     ngx_uint_t nparameters)
 {
@@ -78,37 +84,33 @@ ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_t *redis,
 
     seen = 0;
 
-    redis->cycle = cf->cycle;
-    redis->timeout = NGX_PLUM_REDIS_TIMEOUT;
-    redis->max_pending = NGX_PLUM_REDIS_PENDING;
-    ngx_str_set(&redis->prefix, "plum:");
+    conf->topology = &ngx_plum_redis_single;
+    conf->timeout = NGX_PLUM_REDIS_TIMEOUT;
+    conf->max_pending = NGX_PLUM_REDIS_PENDING;
+    ngx_str_set(&conf->prefix, "plum:");
 
     if (ngx_strncmp(scheme->data, "rediss", 6) == 0) {
-        redis->ssl = ngx_pcalloc(cf->pool, sizeof(ngx_ssl_t));
-        if (redis->ssl == NULL) {
+        conf->ssl = ngx_pcalloc(cf->pool, sizeof(ngx_ssl_t));
+        if (conf->ssl == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
-    rc = ngx_plum_redis_address(cf, redis, scheme, address);
+    rc = ngx_plum_redis_address(cf, conf, scheme, address);
 
     for (i = 0; rc == NGX_CONF_OK && i < nparameters; i++) {
-        rc = ngx_plum_redis_parameter(cf, redis, &parameters[i], &seen);
+        rc = ngx_plum_redis_parameter(cf, conf, &parameters[i], &seen);
     }
 
-    if (rc != NGX_CONF_OK || ngx_plum_redis_check(cf, redis) != NGX_CONF_OK) {
+    if (rc != NGX_CONF_OK || ngx_plum_redis_check(cf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
-    if (redis->ssl && ngx_plum_redis_tls(cf, redis) != NGX_CONF_OK) {
+    if (conf->ssl && ngx_plum_redis_tls(cf, conf) != NGX_CONF_OK) {
 
         /* what OpenSSL says has no line */
 
-        return ngx_plum_redis_error(cf, redis, "TLS could not be set up");
-    }
-
-    if (ngx_plum_redis_register(cf, redis) != NGX_OK) {
-        return NGX_CONF_ERROR;
+        return ngx_plum_redis_error(cf, conf, "TLS could not be set up");
     }
 
     return NGX_CONF_OK;
@@ -121,7 +123,7 @@ ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_t *redis,
  */
 
 static char *
-ngx_plum_redis_address(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_address(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *scheme, ngx_str_t *address)
 {
     u_char     *p, *last;
@@ -134,22 +136,22 @@ ngx_plum_redis_address(ngx_conf_t *cf, ngx_plum_redis_t *redis,
         list.data -= scheme->len;
         list.len += scheme->len;
 
-        return ngx_plum_redis_hosts(cf, redis, &list, 0);
+        return ngx_plum_redis_hosts(cf, conf, &list, 0);
     }
 
     port = NGX_PLUM_REDIS_PORT;
-    path = &redis->database;
+    path = &conf->database;
 
     if (ngx_strstr(scheme->data, "+cluster://") != NULL) {
-        redis->mode = NGX_PLUM_REDIS_CLUSTER;
+        conf->topology = &ngx_plum_redis_cluster;
 
     } else if (ngx_strstr(scheme->data, "+sentinel://") != NULL) {
-        redis->mode = NGX_PLUM_REDIS_SENTINEL;
+        conf->topology = &ngx_plum_redis_sentinel;
         port = NGX_PLUM_REDIS_SENTINELS;
-        path = &redis->master;
+        path = &conf->master;
     }
 
-    if (ngx_plum_redis_user(cf, redis, &list) != NGX_CONF_OK) {
+    if (ngx_plum_redis_user(cf, conf, &list) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -167,12 +169,12 @@ ngx_plum_redis_address(ngx_conf_t *cf, ngx_plum_redis_t *redis,
         }
     }
 
-    return ngx_plum_redis_hosts(cf, redis, &list, port);
+    return ngx_plum_redis_hosts(cf, conf, &list, port);
 }
 
 
 static char *
-ngx_plum_redis_user(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_user(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *address)
 {
     u_char  *p, *last;
@@ -185,15 +187,15 @@ ngx_plum_redis_user(ngx_conf_t *cf, ngx_plum_redis_t *redis,
     }
 
     if (ngx_strlchr(address->data, p, ':')) {
-        return ngx_plum_redis_error(cf, redis, "a password has no place in "
+        return ngx_plum_redis_error(cf, conf, "a password has no place in "
                                     "the address, use \"password_file=\"");
     }
 
     if (p == address->data) {
-        return ngx_plum_redis_error(cf, redis, "the user is empty");
+        return ngx_plum_redis_error(cf, conf, "the user is empty");
     }
 
-    if (ngx_plum_redis_copy(cf, &redis->user, address->data,
+    if (ngx_plum_redis_copy(cf, &conf->user, address->data,
                             p - address->data)
         != NGX_CONF_OK)
     {
@@ -208,7 +210,7 @@ ngx_plum_redis_user(ngx_conf_t *cf, ngx_plum_redis_t *redis,
 
 
 static char *
-ngx_plum_redis_parameter(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_parameter(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *parameter, ngx_uint_t *seen)
 {
     ngx_str_t                          value;
@@ -233,7 +235,7 @@ ngx_plum_redis_parameter(ngx_conf_t *cf, ngx_plum_redis_t *redis,
 
         *seen |= bit;
 
-        if (p->tls && redis->ssl == NULL) {
+        if (p->tls && conf->ssl == NULL) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "parameter \"%V\" needs an address with "
                                "\"rediss\"", parameter);
@@ -243,7 +245,7 @@ ngx_plum_redis_parameter(ngx_conf_t *cf, ngx_plum_redis_t *redis,
         value.data = parameter->data + p->name.len;
         value.len = parameter->len - p->name.len;
 
-        if (p->handler(cf, redis, &value, p->offset) == NGX_CONF_OK) {
+        if (p->handler(cf, conf, &value, p->offset) == NGX_CONF_OK) {
             return NGX_CONF_OK;
         }
 
@@ -260,12 +262,12 @@ ngx_plum_redis_parameter(ngx_conf_t *cf, ngx_plum_redis_t *redis,
 
 
 static char *
-ngx_plum_redis_string(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_string(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset)
 {
     ngx_str_t  *field;
 
-    field = (ngx_str_t *) ((u_char *) redis + offset);
+    field = (ngx_str_t *) ((u_char *) conf + offset);
 
     if (value->len == 0 || field->len) {
         return NGX_CONF_ERROR;
@@ -280,7 +282,7 @@ ngx_plum_redis_string(ngx_conf_t *cf, ngx_plum_redis_t *redis,
 
 
 static char *
-ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset)
 {
     if (value->len > NGX_PLUM_REDIS_PREFIX) {
@@ -293,18 +295,18 @@ ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_t *redis,
      */
 
     if (ngx_strlchr(value->data, value->data + value->len, '%')) {
-        return ngx_plum_redis_error(cf, redis,
+        return ngx_plum_redis_error(cf, conf,
                                     "a prefix must not contain \"%\"");
     }
 
-    redis->prefix = *value;
+    conf->prefix = *value;
 
     return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_plum_redis_password(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_password(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset)
 {
     char                *rc;
@@ -334,15 +336,15 @@ ngx_plum_redis_password(ngx_conf_t *cf, ngx_plum_redis_t *redis,
     n = ngx_plum_secret_load(cf, &file, buf);
 
     if (n == 0) {
-        (void) ngx_plum_redis_error(cf, redis, "the password is empty");
+        (void) ngx_plum_redis_error(cf, conf, "the password is empty");
 
     } else if (n != NGX_ERROR) {
-        rc = ngx_plum_redis_copy(cf, &redis->password, buf, n);
+        rc = ngx_plum_redis_copy(cf, &conf->password, buf, n);
     }
 
     if (rc == NGX_CONF_OK) {
         cln->handler = ngx_plum_redis_wipe;
-        cln->data = &redis->password;
+        cln->data = &conf->password;
     }
 
     ngx_explicit_memzero(buf, NGX_PLUM_SECRET_FILE_MAX + 1);
@@ -353,7 +355,7 @@ ngx_plum_redis_password(ngx_conf_t *cf, ngx_plum_redis_t *redis,
 
 
 static char *
-ngx_plum_redis_timeout(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_timeout(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset)
 {
     ngx_int_t  n;
@@ -364,14 +366,14 @@ ngx_plum_redis_timeout(ngx_conf_t *cf, ngx_plum_redis_t *redis,
         return NGX_CONF_ERROR;
     }
 
-    redis->timeout = n;
+    conf->timeout = n;
 
     return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_plum_redis_pending(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+ngx_plum_redis_pending(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *value, size_t offset)
 {
     ngx_int_t  n;
@@ -382,42 +384,42 @@ ngx_plum_redis_pending(ngx_conf_t *cf, ngx_plum_redis_t *redis,
         return NGX_CONF_ERROR;
     }
 
-    redis->max_pending = n;
+    conf->max_pending = n;
 
     return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_plum_redis_check(ngx_conf_t *cf, ngx_plum_redis_t *redis)
+ngx_plum_redis_check(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf)
 {
-    if (redis->database.len
-        && ngx_atoi(redis->database.data, redis->database.len) == NGX_ERROR)
+    if (conf->database.len
+        && ngx_atoi(conf->database.data, conf->database.len) == NGX_ERROR)
     {
-        return ngx_plum_redis_error(cf, redis,
+        return ngx_plum_redis_error(cf, conf,
                                     "the database must be a number");
     }
 
-    if (redis->mode == NGX_PLUM_REDIS_CLUSTER
-        && redis->database.len
-        && ngx_atoi(redis->database.data, redis->database.len) != 0)
+    if (conf->topology == &ngx_plum_redis_cluster
+        && conf->database.len
+        && ngx_atoi(conf->database.data, conf->database.len) != 0)
     {
-        return ngx_plum_redis_error(cf, redis,
+        return ngx_plum_redis_error(cf, conf,
                                     "a cluster has no database but 0");
     }
 
-    if (redis->mode == NGX_PLUM_REDIS_SENTINEL && redis->master.len == 0) {
-        return ngx_plum_redis_error(cf, redis, "the address must end with "
+    if (conf->topology == &ngx_plum_redis_sentinel && conf->master.len == 0) {
+        return ngx_plum_redis_error(cf, conf, "the address must end with "
                                     "\"/\" and the name of the master");
     }
 
-    if (redis->user.len && redis->password.len == 0) {
-        return ngx_plum_redis_error(cf, redis,
+    if (conf->user.len && conf->password.len == 0) {
+        return ngx_plum_redis_error(cf, conf,
                                     "a user needs \"password_file=\"");
     }
 
-    if ((redis->certificate.len == 0) != (redis->certificate_key.len == 0)) {
-        return ngx_plum_redis_error(cf, redis, "\"certificate=\" and "
+    if ((conf->certificate.len == 0) != (conf->certificate_key.len == 0)) {
+        return ngx_plum_redis_error(cf, conf, "\"certificate=\" and "
                                     "\"certificate_key=\" need each other");
     }
 
@@ -441,12 +443,12 @@ ngx_plum_redis_copy(ngx_conf_t *cf, ngx_str_t *dst, u_char *data, size_t len)
 }
 
 
-char *
-ngx_plum_redis_error(ngx_conf_t *cf, ngx_plum_redis_t *redis,
+static char *
+ngx_plum_redis_error(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     const char *text)
 {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "plum store \"%V\": %s",
-                       &redis->store->name, text);
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s \"%V\": %s", conf->kind,
+                       &conf->name, text);
 
     return NGX_CONF_ERROR;
 }

@@ -11,15 +11,22 @@ LINT_STYLE = $(sort $(SOURCES)) $(HEADERS) \
 # only the core may not recurse
 LINT_TIDY  = --checks=-clang-analyzer-unix.Malloc,-misc-no-recursion
 
-.PHONY: lint lint-style lint-cppcheck
+# from the lowest to the highest
+LINT_LAYERS = $(addprefix ngx_plum_module/,core redis runtime)
+
+.PHONY: lint lint-style lint-circles lint-cppcheck
 
 lint: proof-deps
 	@$(MAKE) --no-print-directory $(MODULE)
-	@$(MAKE) -s --no-print-directory -k lint-style lint-cppcheck $(LINT_C)
+	@$(MAKE) -s --no-print-directory -k lint-style lint-circles \
+	    lint-cppcheck $(LINT_C)
 
 lint-style:
 	@echo "style of $(words $(LINT_STYLE)) files"
 	@proof/lint/style $(LINT_STYLE)
+
+lint-circles:
+	@proof/lint/circles $(LINT_LAYERS)
 
 # ngx_auto_config.h and the like are found, what they include is not needed
 lint-cppcheck:

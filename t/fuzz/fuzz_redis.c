@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include <plum_cluster.h>
-#include <plum_redis.h>
+#include <plum_record.h>
 
 
 #define REPLY_MAX  4096
@@ -65,35 +65,38 @@ check_redirect(const plum_str_t *text)
 static void
 check_judge(const redisReply *reply)
 {
-    int                   again, kind, redirects;
-    uint64_t              replicas;
-    plum_redis_result_t   result;
+    int                    again, kind, error;
+    plum_str_t             text;
+    plum_resp_error_t      why;
+    plum_record_result_t   result;
 
-    for (kind = 0; kind < 2 * PLUM_REDIS_KINDS; kind++) {
+    error = (reply->type == REDIS_REPLY_ERROR);
+
+    for (kind = 0; kind < 2 * PLUM_RECORD_KINDS; kind++) {
         again = kind % 2;
-        plum_redis_judge((plum_redis_kind_t) (kind / 2), again, reply,
-                         &result);
+        plum_record_judge((plum_record_kind_t) (kind / 2), again, reply,
+                          &result);
 
-        check(result.outcome <= PLUM_REDIS_BROKEN);
-        check(result.left == 0 || result.outcome == PLUM_REDIS_BUSY);
-        check(result.text.len <= REPLY_MAX);
-        check((reply->type == REDIS_REPLY_ERROR)
-              == (result.outcome >= PLUM_REDIS_NOSCRIPT
-                  && result.outcome <= PLUM_REDIS_FOREIGN));
+        check(result.outcome <= PLUM_RECORD_BROKEN);
+        check(result.left == 0 || result.outcome == PLUM_RECORD_BUSY);
+        check(error == (result.outcome == PLUM_RECORD_FOREIGN
+                        || result.outcome == PLUM_RECORD_REFUSED));
 
-        if (result.outcome == PLUM_REDIS_DONE) {
-            check(result.text.data == (uint8_t *) reply->str + 1
-                  && result.text.len == (size_t) reply->len - 1);
+        if (result.outcome == PLUM_RECORD_DONE) {
+            check(result.answer.data == (uint8_t *) reply->str + 1
+                  && result.answer.len == (size_t) reply->len - 1);
         }
-
-        redirects = check_redirect(&result.text);
-        check(!redirects || result.outcome == PLUM_REDIS_MOVED
-              || result.outcome == PLUM_REDIS_ASK
-              || result.outcome == PLUM_REDIS_DONE);
     }
 
-    if (plum_redis_wait(reply, &replicas) == PLUM_OK) {
-        check(replicas <= INT64_MAX);
+    why = plum_resp_error(reply);
+    check(error || why == PLUM_RESP_FINAL);
+
+    if (error) {
+        text.data = (uint8_t *) reply->str;
+        text.len = (size_t) reply->len;
+
+        check(!check_redirect(&text)
+              || why == PLUM_RESP_MOVED || why == PLUM_RESP_ASK);
     }
 }
 
@@ -126,67 +129,94 @@ check_cluster(const redisReply *reply)
 }
 
 
+/* what has come and is not used up yet */
+
+static void
+check_stream(plum_resp_walk_t *walk, const char *data, size_t *at, size_t len,
+    int array)
+{
+    int           rc;
+    size_t        integer;
+    redisReply   *reply, own;
+    const char   *problem;
+    redisReader  *reader;
+
+    do {
+        integer = walk->begun ? 0
+                  : plum_resp_integer(data + *at, len - *at, &own);
+
+        problem = NULL;
+        rc = plum_resp_walk(walk, data + *at, len - *at, array, REPLY_MAX,
+                            PLUM_RESP_SKIP_MAX, &problem);
+
+        check(integer == 0
+              || (rc == PLUM_RESP_WHOLE && walk->used == integer));
+
+        if (rc == PLUM_ERROR) {
+            check(problem != NULL);
+            *at = SIZE_MAX;
+            return;
+        }
+
+        check(walk->used <= len - *at);
+
+        if (rc == PLUM_RESP_WHOLE) {
+            check(walk->used <= REPLY_MAX);
+
+            /* hiredis may be stricter, but needs no more bytes */
+
+            reader = redisReaderCreate();
+            check(reader != NULL);
+
+            reply = plum_resp_build(reader, data + *at, walk->used, &problem);
+            check(reply || (reader->err && *problem != '\0'));
+
+            if (reply) {
+                check(array || reply->type != REDIS_REPLY_ARRAY);
+                check(integer == 0 || reply->integer == own.integer);
+                check_judge(reply);
+                check_cluster(reply);
+                freeReplyObject(reply);
+            }
+
+            redisReaderFree(reader);
+        }
+
+        *at += walk->used;
+
+        /* what is kept of a reply that is not whole is bounded */
+
+        check(rc != PLUM_RESP_MORE || len - *at <= REPLY_MAX);
+    } while (rc != PLUM_RESP_MORE);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int                 rc, array;
-    size_t              used, piece, left, integer;
-    plum_str_t          text;
-    const char         *problem;
-    redisReply         *reply, own;
-    redisReader        *reader;
-    plum_redis_walk_t   walk = { 0 };
+    int                array;
+    size_t             at, len, piece;
+    plum_str_t         text;
+    plum_resp_walk_t   walk = { 0 };
 
     text.data = data;
     text.len = size;
     (void) check_redirect(&text);
     check(plum_slot(&text) < PLUM_SLOTS);
 
-    reader = size ? redisReaderCreate() : NULL;
-
-    if (reader == NULL) {
+    if (size == 0) {
         return 0;
     }
 
     array = data[0] & 1;
     piece = (data[0] >> 1) ? (data[0] >> 1) : size;
-    rc = PLUM_OK;
+    at = 0;
 
-    for (used = 1; used < size && rc == PLUM_OK; used += piece) {
-        piece = (piece < size - used) ? piece : size - used;
-        check(redisReaderFeed(reader, (const char *) data + used, piece)
-              == REDIS_OK);
+    for (len = 0; len < size - 1 && at != SIZE_MAX; /* void */ ) {
+        len += (piece < size - 1 - len) ? piece : size - 1 - len;
 
-        do {
-            left = reader->len - reader->pos;
-            integer = plum_redis_integer(reader->buf + reader->pos, left, &own);
-
-            rc = plum_redis_next(reader, &walk, array, REPLY_MAX, &reply,
-                                 &problem);
-
-            check(integer == 0
-                  || (reply && reply->type == own.type
-                      && reply->integer == own.integer
-                      && reader->len - reader->pos == left - integer));
-
-            check(rc == PLUM_OK || (reply == NULL && *problem != '\0'));
-
-            /* nothing is half built, and what is not built is bounded */
-
-            check(rc != PLUM_OK
-                  || (reader->ridx == -1
-                      && (reply || reader->len - reader->pos <= REPLY_MAX)));
-
-            if (reply) {
-                check(array || reply->type != REDIS_REPLY_ARRAY);
-                check_judge(reply);
-                check_cluster(reply);
-                freeReplyObject(reply);
-            }
-        } while (reply);
+        check_stream(&walk, (const char *) data + 1, &at, len, array);
     }
-
-    redisReaderFree(reader);
 
     return 0;
 }

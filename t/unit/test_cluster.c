@@ -4,9 +4,9 @@
  */
 
 #include "unit.h"
+#include "stream.h"
 
 #include <plum_cluster.h>
-#include <plum_redis.h>
 
 
 #define HOST_16   "abcdefghijklmnop"
@@ -20,22 +20,13 @@
 static redisReply *
 read_reply(const char *bytes)
 {
-    const char         *text;
-    redisReply         *reply;
-    redisReader        *reader;
-    plum_redis_walk_t   walk = { 0 };
+    redisReply  *reply;
 
-    reader = redisReaderCreate();
-    assert_non_null(reader);
-    assert_int_equal(redisReaderFeed(reader, bytes, strlen(bytes)), REDIS_OK);
+    reply = stream_reply(bytes, strlen(bytes));
 
-    if (plum_redis_next(reader, &walk, 1, 4096, &reply, &text) != PLUM_OK
-        || reply == NULL || reader->pos != reader->len)
-    {
+    if (reply == NULL) {
         fail_msg("no reply: %s", bytes);
     }
-
-    redisReaderFree(reader);
 
     return reply;
 }

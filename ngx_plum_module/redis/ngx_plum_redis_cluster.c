@@ -4,11 +4,12 @@
  */
 
 
-#include <ngx_plum_redis_conn.h>
+#include <ngx_plum_redis_client.h>
 
 
 #define NGX_PLUM_REDIS_NODES     1024
 #define NGX_PLUM_REDIS_NO_NODE   0xffff
+#define NGX_PLUM_REDIS_SLOTS     (4 * 1024 * 1024)
 #define NGX_PLUM_REDIS_THROTTLE  100     /* ms between two questions */
 #define NGX_PLUM_REDIS_REFRESH   250     /* while an owner is down, at most */
 #define NGX_PLUM_REDIS_MIGRATION 1000    /* while slots migrate */
@@ -35,13 +36,13 @@
  * owner is anyone's affair, who then says MOVED or CLUSTERDOWN.
  */
 
-struct ngx_plum_redis_cluster_s {
-    ngx_plum_redis_t       *redis;
+typedef struct {
+    ngx_plum_redis_t       *client;
     ngx_plum_redis_conn_t  *nodes[NGX_PLUM_REDIS_NODES];
     uint16_t                slots[PLUM_SLOTS];   /* indexes of nodes */
     uint16_t                before[PLUM_SLOTS];  /* of the map before */
 
-    ngx_plum_redis_op_t     query;
+    ngx_plum_redis_call_t   query;
     ngx_event_t             refresh;     /* when to ask */
     ngx_event_t             sweep;       /* posted */
     ngx_connection_t        fake;
@@ -54,27 +55,38 @@ struct ngx_plum_redis_cluster_s {
     unsigned                good:1;      /* it holds, and all owners are up */
     unsigned                deaf:1;      /* no node could be asked */
     unsigned                asking:1;
-};
+} ngx_plum_redis_cluster_t;
 
 
+static void *ngx_plum_redis_cluster_open(ngx_plum_redis_t *client);
+static void ngx_plum_redis_cluster_close(void *data);
+static ngx_int_t ngx_plum_redis_cluster_route(void *data,
+    ngx_plum_redis_call_t *call, ngx_plum_redis_conn_t **conn);
+static ngx_plum_redis_conn_t *ngx_plum_redis_cluster_any(
+    ngx_plum_redis_cluster_t *cluster);
+static ngx_int_t ngx_plum_redis_cluster_redirect(void *data,
+    ngx_plum_redis_conn_t *from, ngx_plum_redis_call_t *call,
+    const redisReply *reply, ngx_plum_redis_conn_t **conn);
+static void ngx_plum_redis_cluster_changed(void *data);
+static ngx_uint_t ngx_plum_redis_cluster_others(void *data);
+static void ngx_plum_redis_cluster_ready(ngx_plum_redis_conn_t *conn);
+static void ngx_plum_redis_cluster_lost(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_cluster_find(
     ngx_plum_redis_cluster_t *cluster, ngx_plum_redis_conn_t *from,
     const plum_node_t *node, ngx_uint_t lazy);
+static ngx_int_t ngx_plum_redis_cluster_add(
+    ngx_plum_redis_cluster_t *cluster, ngx_uint_t i,
+    ngx_plum_redis_host_t *host, ngx_pool_t *pool, ngx_uint_t lazy);
 static ngx_uint_t ngx_plum_redis_cluster_spoken(
-    ngx_plum_redis_cluster_t *cluster);
-static ngx_plum_redis_conn_t *ngx_plum_redis_cluster_any(
     ngx_plum_redis_cluster_t *cluster);
 static void ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster);
 static void ngx_plum_redis_cluster_arm(ngx_plum_redis_cluster_t *cluster,
     ngx_msec_t pause);
 static void ngx_plum_redis_cluster_refresh(ngx_event_t *ev);
-static ngx_int_t ngx_plum_redis_slots_encode(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op);
-static ngx_int_t ngx_plum_redis_slots_reply(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, const redisReply *reply);
-static void ngx_plum_redis_slots_failed(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, ngx_plum_outcome_e outcome);
-static void ngx_plum_redis_slots_dropped(ngx_plum_redis_op_t *op);
+static ngx_int_t ngx_plum_redis_slots_done(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
+    redisReply **reply);
+static ngx_int_t ngx_plum_redis_slots_check(const redisReply *reply);
 static void ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_conn_t *from, const redisReply *reply);
 static void ngx_plum_redis_cluster_assign(ngx_plum_redis_cluster_t *cluster,
@@ -84,65 +96,84 @@ static void ngx_plum_redis_cluster_wake(ngx_plum_redis_cluster_t *cluster);
 static void ngx_plum_redis_cluster_sweep(ngx_event_t *ev);
 
 
-static const ngx_plum_redis_op_type_t  ngx_plum_redis_slots_type = {
-    1,
-    ngx_plum_redis_slots_encode,
-    ngx_plum_redis_slots_reply,
-    NULL,
-    ngx_plum_redis_slots_failed,
-    ngx_plum_redis_slots_dropped
+const ngx_plum_redis_topology_t  ngx_plum_redis_cluster = {
+    ngx_plum_redis_cluster_open,
+    ngx_plum_redis_cluster_close,
+    ngx_plum_redis_cluster_route,
+    ngx_plum_redis_cluster_redirect,
+    ngx_plum_redis_cluster_changed,
+    ngx_plum_redis_cluster_others
 };
 
 
-ngx_plum_redis_cluster_t *
-ngx_plum_redis_cluster_open(ngx_plum_redis_t *redis)
-{
-    ngx_uint_t                 i;
-    ngx_plum_redis_conn_t     *conn;
-    ngx_plum_redis_cluster_t  *cluster;
+static const ngx_plum_redis_news_t  ngx_plum_redis_cluster_news = {
+    NULL,
+    ngx_plum_redis_hello,
+    ngx_plum_redis_cluster_ready,
+    ngx_plum_redis_cluster_lost,
+    NULL,
+    NULL
+};
 
-    cluster = ngx_calloc(sizeof(ngx_plum_redis_cluster_t), &redis->log);
+
+static const plum_str_t  ngx_plum_redis_slots_words[] = {
+    PLUM_STR("CLUSTER"), PLUM_STR("SLOTS")
+};
+
+
+static void *
+ngx_plum_redis_cluster_open(ngx_plum_redis_t *client)
+{
+    ngx_uint_t                    i;
+    ngx_plum_redis_cluster_t     *cluster;
+    const ngx_plum_redis_conf_t  *conf;
+
+    cluster = ngx_calloc(sizeof(ngx_plum_redis_cluster_t), &client->log);
     if (cluster == NULL) {
         return NULL;
     }
 
-    cluster->redis = redis;
+    cluster->client = client;
+    conf = client->conf;
 
     ngx_memset(cluster->slots, 0xff, sizeof(cluster->slots));
 
-    cluster->query.type = &ngx_plum_redis_slots_type;
-    cluster->query.settlement = 1;
+    cluster->query.argv = ngx_plum_redis_slots_words;
+    cluster->query.argc = 2;
+    cluster->query.done = ngx_plum_redis_slots_done;
+    cluster->query.max_reply = NGX_PLUM_REDIS_SLOTS;
+    cluster->query.array = 1;
+    cluster->query.urgent = 1;
 
     cluster->fake.fd = (ngx_socket_t) -1;
     cluster->fake.data = cluster;
 
     cluster->refresh.handler = ngx_plum_redis_cluster_refresh;
     cluster->refresh.data = &cluster->fake;
-    cluster->refresh.log = &redis->log;
+    cluster->refresh.log = &client->log;
     cluster->refresh.cancelable = 1;
 
     cluster->sweep.handler = ngx_plum_redis_cluster_sweep;
     cluster->sweep.data = &cluster->fake;
-    cluster->sweep.log = &redis->log;
+    cluster->sweep.log = &client->log;
 
-    for (i = 0; i < redis->nhosts && i < NGX_PLUM_REDIS_NODES; i++) {
-        conn = ngx_calloc(sizeof(ngx_plum_redis_conn_t), &redis->log);
-        if (conn == NULL) {
+    for (i = 0; i < conf->nhosts && i < NGX_PLUM_REDIS_NODES; i++) {
+        if (ngx_plum_redis_cluster_add(cluster, i, &conf->hosts[i], NULL, 0)
+            != NGX_OK)
+        {
             break;
         }
-
-        cluster->nodes[i] = conn;
-
-        ngx_plum_redis_conn_open(conn, redis, &redis->hosts[i], 1);
     }
 
     return cluster;
 }
 
 
-void
-ngx_plum_redis_cluster_exit(ngx_plum_redis_cluster_t *cluster)
+static void
+ngx_plum_redis_cluster_close(void *data)
 {
+    ngx_plum_redis_cluster_t *cluster = data;
+
     ngx_uint_t  i;
 
     for (i = 0; i < NGX_PLUM_REDIS_NODES; i++) {
@@ -164,39 +195,25 @@ ngx_plum_redis_cluster_exit(ngx_plum_redis_cluster_t *cluster)
 }
 
 
-ngx_uint_t
-ngx_plum_redis_cluster_pending(ngx_plum_redis_cluster_t *cluster)
+static ngx_int_t
+ngx_plum_redis_cluster_route(void *data, ngx_plum_redis_call_t *call,
+    ngx_plum_redis_conn_t **conn)
 {
-    ngx_uint_t  i;
+    ngx_plum_redis_cluster_t *cluster = data;
 
-    for (i = 0; i < NGX_PLUM_REDIS_NODES; i++) {
-        if (cluster->nodes[i] && cluster->nodes[i]->pending) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-ngx_int_t
-ngx_plum_redis_cluster_submit(ngx_plum_redis_cluster_t *cluster,
-    ngx_plum_redis_op_t *op)
-{
-    uint16_t                node;
-    ngx_plum_redis_conn_t  *conn;
+    uint16_t  node;
 
     if (!cluster->known) {
-        return cluster->attempts > 1
-               ? NGX_DECLINED : ngx_plum_redis_retry(cluster->redis, op);
+        return cluster->attempts > 1 ? NGX_DECLINED : NGX_AGAIN;
     }
 
-    node = cluster->slots[plum_slot(&op->command.key)];
+    node = call->key ? cluster->slots[plum_slot(call->key)]
+                     : NGX_PLUM_REDIS_NO_NODE;
 
-    conn = (node == NGX_PLUM_REDIS_NO_NODE)
-           ? ngx_plum_redis_cluster_any(cluster) : cluster->nodes[node];
+    *conn = (node == NGX_PLUM_REDIS_NO_NODE)
+            ? ngx_plum_redis_cluster_any(cluster) : cluster->nodes[node];
 
-    return conn ? ngx_plum_redis_conn_submit(conn, op) : NGX_DECLINED;
+    return *conn ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -218,7 +235,7 @@ ngx_plum_redis_cluster_any(ngx_plum_redis_cluster_t *cluster)
             continue;
         }
 
-        if (ngx_plum_redis_at(conn, READY)) {
+        if (conn->state == NGX_PLUM_REDIS_READY) {
             cluster->source = i;
             return conn;
         }
@@ -239,6 +256,8 @@ ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_conn_t *from, const plum_node_t *node, ngx_uint_t lazy)
 {
     ngx_int_t               i, vacant;
+    ngx_pool_t             *pool;
+    ngx_plum_redis_host_t  *host;
     ngx_plum_redis_conn_t  *conn;
 
     vacant = NGX_ERROR;
@@ -254,7 +273,7 @@ ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
             continue;
         }
 
-        if (ngx_plum_redis_same(conn, from, node)) {
+        if (ngx_plum_redis_same(conn->hosts, node, from->hosts)) {
             conn->lazy &= lazy;
             return i;
         }
@@ -264,25 +283,45 @@ ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
         return NGX_ERROR;
     }
 
-    conn = ngx_calloc(sizeof(ngx_plum_redis_conn_t), &cluster->redis->log);
+    host = ngx_plum_redis_learn(from->conf, node, from->hosts, &pool);
+    if (host == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_plum_redis_cluster_add(cluster, vacant, host, pool, lazy)
+        != NGX_OK)
+    {
+        ngx_destroy_pool(pool);
+        return NGX_ERROR;
+    }
+
+    return vacant;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_cluster_add(ngx_plum_redis_cluster_t *cluster, ngx_uint_t i,
+    ngx_plum_redis_host_t *host, ngx_pool_t *pool, ngx_uint_t lazy)
+{
+    ngx_plum_redis_conn_t  *conn;
+
+    conn = ngx_calloc(sizeof(ngx_plum_redis_conn_t), &cluster->client->log);
     if (conn == NULL) {
         return NGX_ERROR;
     }
 
-    conn->redis = cluster->redis;
+    cluster->nodes[i] = conn;
+
+    conn->owner = cluster;
+    conn->pool = pool;
     conn->lazy = lazy;
-    conn->reported = ngx_plum_redis_cluster_spoken(cluster);
+    conn->pause_max = NGX_PLUM_REDIS_PAUSE_MAX;
+    conn->reported = pool && ngx_plum_redis_cluster_spoken(cluster);
 
-    if (ngx_plum_redis_learn(conn, from, node) != NGX_OK) {
-        ngx_free(conn);
-        return NGX_ERROR;
-    }
+    ngx_plum_redis_conn_open(conn, cluster->client,
+                             &ngx_plum_redis_cluster_news, host, 1);
 
-    cluster->nodes[vacant] = conn;
-
-    ngx_plum_redis_conn_open(conn, cluster->redis, conn->hosts, 1);
-
-    return vacant;
+    return NGX_OK;
 }
 
 
@@ -296,43 +335,48 @@ ngx_plum_redis_cluster_spoken(ngx_plum_redis_cluster_t *cluster)
 }
 
 
-ngx_int_t
-ngx_plum_redis_cluster_redirect(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, plum_redis_result_t *result)
+static ngx_int_t
+ngx_plum_redis_cluster_redirect(void *data, ngx_plum_redis_conn_t *from,
+    ngx_plum_redis_call_t *call, const redisReply *reply,
+    ngx_plum_redis_conn_t **conn)
 {
-    uint16_t                   slot;
-    ngx_int_t                  i;
-    ngx_uint_t                 ask;
-    plum_node_t                node;
-    ngx_plum_redis_cluster_t  *cluster;
+    ngx_plum_redis_cluster_t *cluster = data;
 
-    cluster = conn->redis->cluster;
-    ask = (result->outcome == PLUM_REDIS_ASK);
+    uint16_t     slot;
+    ngx_int_t    i;
+    plum_str_t   text;
+    ngx_uint_t   ask;
+    plum_node_t  node;
 
-    if (cluster == NULL
-        || ++op->tries > NGX_PLUM_REDIS_TRIES
-        || plum_redirect_parse(&result->text, &slot, &node) != PLUM_OK
-        || slot != plum_slot(&op->command.key))
+    text.data = (uint8_t *) reply->str;
+    text.len = reply->len;
+
+    if (call->key == NULL
+        || plum_redirect_parse(&text, &slot, &node) != PLUM_OK
+        || slot != plum_slot(call->key))
     {
         return NGX_DECLINED;
     }
 
-    i = ngx_plum_redis_cluster_find(cluster, conn, &node, ask);
+    ask = (plum_resp_error(reply) == PLUM_RESP_ASK);
+
+    i = ngx_plum_redis_cluster_find(cluster, from, &node, ask);
     if (i == NGX_ERROR) {
         return NGX_DECLINED;
     }
 
-    ngx_log_debug3(NGX_LOG_DEBUG_CORE, &conn->log, 0,
+    *conn = cluster->nodes[i];
+
+    ngx_log_debug3(NGX_LOG_DEBUG_EVENT, &from->log, 0,
                    "plum redis slot %ud %s to %V", slot,
-                   ask ? "migrates" : "moved",
-                   &cluster->nodes[i]->hosts->text);
+                   ask ? "migrates" : "moved", &(*conn)->hosts->text);
 
     if (ask) {
 
         /* only for the next command, which must not fail for want of it */
 
-        op->asking = 1;
-        op->eval = 1;
+        call->asking = 1;
+        call->eval = 1;
 
         ngx_plum_redis_cluster_arm(cluster, NGX_PLUM_REDIS_MIGRATION);
 
@@ -341,40 +385,62 @@ ngx_plum_redis_cluster_redirect(ngx_plum_redis_conn_t *conn,
         ngx_plum_redis_cluster_changed(cluster);
     }
 
-    return ngx_plum_redis_conn_submit(cluster->nodes[i], op) == NGX_OK
-           ? NGX_OK : NGX_BUSY;
+    return NGX_OK;
 }
 
 
-void
-ngx_plum_redis_cluster_changed(ngx_plum_redis_cluster_t *cluster)
+static void
+ngx_plum_redis_cluster_changed(void *data)
 {
+    ngx_plum_redis_cluster_t *cluster = data;
+
     cluster->good = 0;
 
     ngx_plum_redis_cluster_later(cluster);
 }
 
 
-void
-ngx_plum_redis_cluster_ready(ngx_plum_redis_cluster_t *cluster)
+static ngx_uint_t
+ngx_plum_redis_cluster_others(void *data)
 {
-    if (cluster->good) {
-        return;
-    }
+    return 1;
+}
 
-    if (cluster->deaf) {
 
-        /* here is somebody to ask */
+static void
+ngx_plum_redis_cluster_ready(ngx_plum_redis_conn_t *conn)
+{
+    ngx_plum_redis_cluster_t  *cluster;
 
-        cluster->deaf = 0;
-        cluster->attempts = 0;
+    cluster = conn->owner;
 
-        if (cluster->refresh.timer_set) {
-            ngx_del_timer(&cluster->refresh);
+    if (!cluster->good) {
+
+        if (cluster->deaf) {
+
+            /* here is somebody to ask */
+
+            cluster->deaf = 0;
+            cluster->attempts = 0;
+
+            if (cluster->refresh.timer_set) {
+                ngx_del_timer(&cluster->refresh);
+            }
         }
+
+        ngx_plum_redis_cluster_later(cluster);
     }
 
-    ngx_plum_redis_cluster_later(cluster);
+    conn->client->ready(conn->client);
+}
+
+
+static void
+ngx_plum_redis_cluster_lost(ngx_plum_redis_conn_t *conn)
+{
+    if (!conn->lazy) {
+        ngx_plum_redis_cluster_changed(conn->owner);
+    }
 }
 
 
@@ -386,7 +452,7 @@ ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster)
     pause = NGX_PLUM_REDIS_THROTTLE;
 
     if (cluster->attempts) {
-        pause = plum_redis_backoff(cluster->attempts,
+        pause = plum_resp_backoff(cluster->attempts,
                                    (uint32_t) ngx_random());
         max = cluster->deaf ? NGX_PLUM_REDIS_PAUSE_MAX
                             : NGX_PLUM_REDIS_REFRESH;
@@ -440,8 +506,10 @@ ngx_plum_redis_cluster_refresh(ngx_event_t *ev)
 
     conn = ngx_plum_redis_cluster_any(cluster);
 
+    cluster->query.limit = ngx_current_msec + cluster->client->conf->timeout;
+
     if (conn
-        && ngx_plum_redis_at(conn, READY)
+        && conn->state == NGX_PLUM_REDIS_READY
         && ngx_plum_redis_conn_submit(conn, &cluster->query) == NGX_OK)
     {
         cluster->asking = 1;
@@ -458,53 +526,66 @@ ngx_plum_redis_cluster_refresh(ngx_event_t *ev)
 
 
 static ngx_int_t
-ngx_plum_redis_slots_encode(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op)
+ngx_plum_redis_slots_done(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
+    redisReply **reply)
 {
-    char       *command;
-    size_t      len;
-    plum_str_t  word[2] = { PLUM_STR("CLUSTER"), PLUM_STR("SLOTS") };
+    const char                *text;
+    ngx_plum_redis_cluster_t  *cluster;
 
-    if (plum_redis_words(word, 2, &command, &len) != PLUM_OK) {
-        return NGX_ERROR;
+    cluster = conn->owner;
+
+    if (status == NGX_PLUM_REDIS_CLOSED) {
+        return NGX_OK;
     }
 
-    return ngx_plum_redis_conn_append(conn, command, len);
+    text = NULL;
+
+    if (status == NGX_PLUM_REDIS_OK) {
+
+        if ((*reply)->type == REDIS_REPLY_ERROR) {
+            text = (*reply)->str;
+
+        } else if (ngx_plum_redis_slots_check(*reply) != NGX_OK) {
+            return NGX_ERROR;
+
+        } else if ((*reply)->elements == 0) {
+            text = "no slots";
+
+        } else {
+            cluster->asking = 0;
+            ngx_plum_redis_cluster_apply(cluster, conn, *reply);
+
+            return NGX_OK;
+        }
+    }
+
+    if (text) {
+        ngx_plum_redis_report_refused(conn, ", CLUSTER SLOTS", text,
+                                      ngx_strlen(text));
+    }
+
+    cluster->asking = 0;
+    cluster->attempts++;
+
+    ngx_plum_redis_cluster_later(cluster);
+
+    return NGX_OK;
 }
 
 
+/* each slot once at most: what there is to do has a limit */
+
 static ngx_int_t
-ngx_plum_redis_slots_reply(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, const redisReply *reply)
+ngx_plum_redis_slots_check(const redisReply *reply)
 {
-    size_t                     i;
-    ngx_uint_t                 n, left;
-    plum_slot_range_t          range;
-    ngx_plum_redis_cluster_t  *cluster;
-
-    cluster = conn->redis->cluster;
-
-    if (reply->type == REDIS_REPLY_ERROR) {
-        ngx_plum_redis_refused(conn, ", CLUSTER SLOTS", (u_char *) reply->str,
-                               reply->len);
-        ngx_plum_redis_slots_failed(conn, op, NGX_PLUM_OP_NOT_SENT);
-
-        return NGX_OK;
-    }
+    size_t             i;
+    ngx_uint_t         n, left;
+    plum_slot_range_t  range;
 
     if (reply->type != REDIS_REPLY_ARRAY) {
         return NGX_ERROR;
     }
-
-    if (reply->elements == 0) {
-        ngx_plum_redis_refused(conn, ", CLUSTER SLOTS", (u_char *) "no slots",
-                               sizeof("no slots") - 1);
-        ngx_plum_redis_slots_failed(conn, op, NGX_PLUM_OP_NOT_SENT);
-
-        return NGX_OK;
-    }
-
-    /* each slot once at most: what there is to do has a limit */
 
     left = PLUM_SLOTS;
 
@@ -522,33 +603,7 @@ ngx_plum_redis_slots_reply(ngx_plum_redis_conn_t *conn,
         left -= n;
     }
 
-    cluster->asking = 0;
-
-    ngx_plum_redis_cluster_apply(cluster, conn, reply);
-
     return NGX_OK;
-}
-
-
-static void
-ngx_plum_redis_slots_failed(ngx_plum_redis_conn_t *conn,
-    ngx_plum_redis_op_t *op, ngx_plum_outcome_e outcome)
-{
-    ngx_plum_redis_cluster_t  *cluster;
-
-    cluster = conn->redis->cluster;
-
-    cluster->asking = 0;
-    cluster->attempts++;
-
-    ngx_plum_redis_cluster_later(cluster);
-}
-
-
-static void
-ngx_plum_redis_slots_dropped(ngx_plum_redis_op_t *op)
-{
-    /* a part of the cluster, which goes, too */
 }
 
 
@@ -574,7 +629,7 @@ ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
 
         n = ngx_plum_redis_cluster_find(cluster, from, &range.node, 0);
 
-        ngx_log_debug3(NGX_LOG_DEBUG_CORE, &from->log, 0,
+        ngx_log_debug3(NGX_LOG_DEBUG_EVENT, &from->log, 0,
                        "plum redis slots %ud to %ud: node %i", range.first,
                        range.last, n);
 
@@ -620,7 +675,7 @@ ngx_plum_redis_cluster_assign(ngx_plum_redis_cluster_t *cluster,
 
         conn = cluster->nodes[before];
 
-        if (ngx_plum_redis_at(conn, READY)) {
+        if (conn->state == NGX_PLUM_REDIS_READY) {
             conn->lazy = 0;
             cluster->slots[slot] = before;
         }
@@ -648,10 +703,10 @@ ngx_plum_redis_cluster_judge(ngx_plum_redis_cluster_t *cluster)
         if (conn->failing) {
             cluster->good = 0;
 
-        } else if (ngx_plum_redis_at(conn, READY)) {
+        } else if (conn->state == NGX_PLUM_REDIS_READY) {
 
             if (conn->reported) {
-                ngx_plum_redis_conn_available(conn);
+                ngx_plum_redis_report_available(conn);
             }
 
         } else {
