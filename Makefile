@@ -3,7 +3,7 @@
 # make help   the rest
 
 .PHONY: all run test deps module unit check-t check-unit compdb lint clean \
-        help
+        help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -74,10 +74,10 @@ deps:
 module: $(MODULE)
 
 # NGINX's own configure, with the options the installed NGINX was built with;
-# its objs/ is the whole of $(BUILD)/objs
-$(MODULE): $(SOURCES) $(HEADERS) config Makefile
-	@mkdir -p $(BUILD)
-	@echo "configuring $@"
+# its objs/ is the whole of $(BUILD)/objs.  It runs again where a file comes or
+# goes or another compiler is named, not where a file has changed.
+$(BUILD)/objs/Makefile: config Makefile $(BUILD)/configured
+	@echo "configuring $(MODULE)"
 	@root=$$(pwd); cd $(NGINX_SRC) && bash -c '. ./conf_flags; \
 	    ./configure "$${NGX_CONF_FLAGS[@]}" \
 	    --with-cc="$(CC)" \
@@ -89,6 +89,17 @@ $(MODULE): $(SOURCES) $(HEADERS) config Makefile
 	    --builddir='"$$root"'/$(BUILD)/objs' \
 	    > $$root/$(BUILD)/configure.log 2>&1 \
 	    || { tail -n 20 $$root/$(BUILD)/configure.log; exit 1; }
+
+# what was configured; written only where it differs
+$(BUILD)/configured: FORCE
+	@mkdir -p $(BUILD)
+	@printf '%s\n' '$(CC) $(MODULE_CFLAGS) $(MODULE_LDFLAGS)' $(SOURCES) \
+	    $(HEADERS) > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+FORCE:
+
+$(MODULE): $(SOURCES) $(HEADERS) $(BUILD)/objs/Makefile
 	@echo "compiling $@"
 	@cd $(NGINX_SRC) && $(MAKE) -s -f $(CURDIR)/$(BUILD)/objs/Makefile modules
 	@# an nginx that runs has the old one mapped
