@@ -182,8 +182,8 @@ typedef struct {
     unsigned                     event_slot;
     ngx_http_plum_names_t        stale;      /* headers not forwarded */
     u_char                       owner[PLUM_OWNER_LEN];  /* of its records */
-    ngx_http_plum_certificate_t *certificate;    /* NULL: not demanded of the
-                                                    connection */
+    ngx_http_plum_certificate_t *certificate;    /* NULL: the connection's
+                                                    does not matter */
 } ngx_http_plum_loc_conf_t;
 
 
@@ -344,13 +344,14 @@ ngx_http_plum_ctx_t *ngx_http_plum_create_ctx(ngx_http_request_t *r,
  * got its authorities and revocation lists before.  NULL if it fails.
  *
  * The other says NGX_OK if the server has verified the certificate,
- * NGX_DECLINED if not, and NGX_ERROR (500).
+ * NGX_DECLINED if not, and NGX_ERROR (500).  Without "required" it is NGX_OK,
+ * too, where the connection has no certificate that anybody has found good.
  */
 
 ngx_http_plum_certificate_t *ngx_http_plum_certificate_create(ngx_conf_t *cf,
     SSL_CTX *ssl_ctx);
 ngx_int_t ngx_http_plum_certificate(ngx_http_request_t *r,
-    const ngx_http_plum_certificate_t *certificate);
+    const ngx_http_plum_certificate_t *certificate, ngx_uint_t required);
 
 /* body: the filter that counts */
 

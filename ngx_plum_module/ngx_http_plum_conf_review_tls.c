@@ -164,7 +164,7 @@ ngx_http_plum_review_certificate(ngx_conf_t *cf,
     tls = location->plcf->tls;
     sscf = location->cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
-    if (location->plcf->certificate == NULL || (!secure && !tls->version)) {
+    if (!tls->connection || (!secure && !tls->version)) {
         return;
     }
 

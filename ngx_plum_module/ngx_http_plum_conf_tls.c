@@ -7,9 +7,6 @@
 #include <ngx_http_plum.h>
 
 
-#define NGX_HTTP_PLUM_VERIFY_ON  1          /* "ssl_verify_client on" */
-
-
 static char *ngx_http_plum_conf_tls_parameter(ngx_conf_t *cf,
     ngx_http_plum_tls_t *tls, ngx_str_t *value);
 
@@ -139,19 +136,9 @@ ngx_http_plum_conf_certificates(ngx_conf_t *cf,
         tls = location[i].plcf->tls;
         sscf = location[i].cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
 
-        if (!tls->certificate) {
-            continue;
-        }
+        /* a variable may be made from what the connection says, by a "map" */
 
-        /*
-         * a variable may be made from what the connection says, by a "map":
-         * where the server itself wants each client to have a certificate,
-         * it is the connection that has it
-         */
-
-        if (!tls->connection
-            && (tls->version || sscf->verify != NGX_HTTP_PLUM_VERIFY_ON))
-        {
+        if (!tls->certificate || (tls->version && !tls->connection)) {
             continue;
         }
 

@@ -19,7 +19,7 @@ my $SECRET = 'correct horse battery staple';
 # a.test is the default server of the listen.  It takes certificates of
 # another authority (t/lib/Test/Plum/Certificates.pm: "stranger") than the
 # others do ("client")
-my @OURS = qw(b.test on.test any.test map.test);
+my @OURS = qw(b.test on.test any.test map.test name.test);
 
 my $t = Test::Plum->new;
 my $up = $t->upstream('up');
@@ -41,6 +41,7 @@ http {
     plum_tls TLSv1.2 client_certificate;
 
     map \$ssl_client_verify \$mapped { SUCCESS SUCCESS; }
+    map \$ssl_client_s_dn \$named { ~^CN= SUCCESS; }
 
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache shared:sessions:1m;
@@ -81,9 +82,13 @@ sub servers {
             location('/'))
         . server('map.test', "%%TLS_SERVER%% $ours ssl_verify_client on;",
             location('/', '=$mapped'))
+        . server('name.test', "%%TLS_SERVER%% $ours "
+            . 'ssl_verify_client optional;', location('/', '=$named'))
         # asks for none
         . server('none.test', '%%TLS_SERVER%%', location('/'),
-            location('/named', '=$SSL_Client_Verify'))
+            location('/named', '=$SSL_Client_Verify'),
+            location('/mapped', '=$mapped'),
+            location('/given', '=$http_x_verify'))
         # has no TLS of its own: it is always that of the default server
         . server('bare.test', "$ours ssl_verify_client optional;",
             location('/'));
@@ -119,7 +124,7 @@ sub deliver {
         tls => {@{$opt{tls} || []}, SSL_verify_mode => 0});
     my $status = $t->deliver(client => $c, scheme => 'github',
         secret => $SECRET, body => '{"id":1}', uri => $uri,
-        headers => {host => $opt{host}})->status;
+        headers => {host => $opt{host}, %{$opt{headers} || {}}})->status;
     my $reused = $c->connected && $c->socket->get_session_reused;
     $c->close;
 
@@ -233,8 +238,14 @@ sub never_satisfied {
         my ($cert, $name) = @$case;
         refused("none.test$_, a certificate of $cert, asked for '$name'",
             host => 'none.test', uri => $_, cert => $cert, name => $name)
-            for '/', '/named';
+            for '/', '/named', '/mapped';
     }
+
+    # said by a header, it is no certificate of the connection
+    my %given = (host => 'none.test', uri => '/given', name => 'none.test');
+    refused('none.test/given, not said', %given);
+    accepted('none.test/given, said', %given,
+        headers => {'x-verify' => 'SUCCESS'});
     return;
 }
 

@@ -194,7 +194,7 @@ ngx_http_plum_certificate_verified(X509_STORE_CTX *store_ctx, void *data)
 
 ngx_int_t
 ngx_http_plum_certificate(ngx_http_request_t *r,
-    const ngx_http_plum_certificate_t *certificate)
+    const ngx_http_plum_certificate_t *certificate, ngx_uint_t required)
 {
     SSL               *ssl;
     void              *known;
@@ -204,13 +204,7 @@ ngx_http_plum_certificate(ngx_http_request_t *r,
     c = r->connection;
 
     if (c->ssl == NULL) {
-        return NGX_DECLINED;
-    }
-
-    ssl = c->ssl->connection;
-
-    if (SSL_get_SSL_CTX(ssl) != certificate->ssl_ctx) {
-        return NGX_DECLINED;
+        return required ? NGX_DECLINED : NGX_OK;
     }
 
     /* and not $ssl_client_verify, which a "set" can change */
@@ -222,6 +216,12 @@ ngx_http_plum_certificate(ngx_http_request_t *r,
     if (verify.len != sizeof("SUCCESS") - 1
         || ngx_strncmp(verify.data, "SUCCESS", verify.len) != 0)
     {
+        return required ? NGX_DECLINED : NGX_OK;
+    }
+
+    ssl = c->ssl->connection;
+
+    if (SSL_get_SSL_CTX(ssl) != certificate->ssl_ctx) {
         return NGX_DECLINED;
     }
 

@@ -181,7 +181,8 @@ ngx_http_plum_tls_certificate(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_OK;
     }
 
-    rc = ngx_http_plum_certificate(r, plcf->certificate);
+    rc = ngx_http_plum_certificate(r, plcf->certificate,
+                                   plcf->tls->connection);
 
     if (rc == NGX_DECLINED) {
         return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_CLIENT_CERTIFICATE);
