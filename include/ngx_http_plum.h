@@ -32,6 +32,9 @@
 
 #define NGX_HTTP_PLUM_ACK_OFF        0       /* of plcf->ack; else a code */
 
+#define NGX_HTTP_PLUM_SATISFY_ALL    0       /* each line must hold */
+#define NGX_HTTP_PLUM_SATISFY_ANY    1       /* one line is enough */
+
 
 /* two names (ngx_str_t *) are the same; case counts */
 
@@ -164,6 +167,9 @@ typedef struct {
     size_t                       max_body;
     off_t                        body_limit; /* with client_max_body_size */
     ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
+    ngx_uint_t                   satisfy;    /* NGX_HTTP_PLUM_SATISFY_* */
+    ngx_uint_t                   satisfy_outer;  /* "any" was said outside
+                                                    of where the lines are */
     ngx_str_t                    allow;      /* name; empty: none */
     ngx_array_t                 *captures;   /* ngx_http_plum_capture_t */
     ngx_http_plum_idempotency_t *idempotency;    /* NULL: off */
@@ -223,6 +229,15 @@ typedef enum {
 } ngx_http_plum_answer_e;
 
 
+/* what is known of a line of plum_signature, see ngx_http_plum_proof.c */
+
+typedef struct {
+    plum_credential_t               *credential; /* of its headers */
+    const ngx_plum_secret_t         *secret; /* that fitted */
+    plum_reason_t                    reason; /* why it does not hold */
+} ngx_http_plum_proof_t;
+
+
 typedef struct {
     ngx_http_request_t              *request;
     const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by,
@@ -234,8 +249,7 @@ typedef struct {
     ngx_http_plum_dedupe_e           dedupe;
 
     ngx_str_t                        tls_version;
-    const ngx_plum_secret_t         *secret; /* that matched first */
-    plum_credential_t              **credentials;    /* by signature */
+    ngx_http_plum_proof_t           *proofs; /* by signature */
 
     ngx_buf_t                       *gathered;   /* of a body in chunks */
     ngx_str_t                        raw;    /* body as received */
@@ -302,6 +316,23 @@ ngx_int_t ngx_http_plum_project(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_claim(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+
+/*
+ * proof: line n of plum_signature does not hold.  NGX_DECLINED, with the
+ * reason in ctx->reason, if that refuses the request: with "all" always, with
+ * "any" if no line is left.  Else NGX_OK.
+ */
+
+ngx_int_t ngx_http_plum_proof_fails(ngx_http_plum_ctx_t *ctx, ngx_uint_t n,
+    plum_reason_t reason);
+
+/*
+ * The secret that fitted: of the first line that holds, in the order of the
+ * stages; else of the first one that fitted and was refused for its
+ * timestamp.  NULL if there is none.
+ */
+
+const ngx_plum_secret_t *ngx_http_plum_proof_secret(ngx_http_plum_ctx_t *ctx);
 
 /*
  * credential: judges the timestamps that are known by now, at the current

@@ -34,6 +34,11 @@ void ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
     const char *fmt, ...);
 
 
+/* plum_satisfy, and lines of plum_signature that make others void */
+
+ngx_int_t ngx_http_plum_review_satisfy(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
 /* an event type that does not stand in the body, against the signatures */
 
 ngx_int_t ngx_http_plum_review_event(ngx_conf_t *cf,

@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_plum_review_answer(ngx_conf_t *cf,
 static const ngx_http_plum_review_pt  ngx_http_plum_reviews[] = {
     ngx_http_plum_review_answer,
     ngx_http_plum_review_replays,
+    ngx_http_plum_review_satisfy,
     ngx_http_plum_review_secrets,
     ngx_http_plum_review_event,
     ngx_http_plum_review_tls,
@@ -111,7 +112,7 @@ static ngx_int_t
 ngx_http_plum_review_replays(ngx_conf_t *cf,
     ngx_http_plum_location_t *location)
 {
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, any;
     ngx_http_plum_loc_conf_t    *plcf;
     ngx_http_plum_signature_t  **signature;
 
@@ -121,14 +122,37 @@ ngx_http_plum_review_replays(ngx_conf_t *cf,
         return NGX_OK;
     }
 
-    /* one line that binds the time is enough: all of them must hold */
+    /*
+     * with "all" one line that binds the time is enough, with "any" one that
+     * does not is too many
+     */
+
+    any = (plcf->satisfy == NGX_HTTP_PLUM_SATISFY_ANY
+           && plcf->signatures->nelts > 1);
 
     signature = plcf->signatures->elts;
 
     for (i = 0; i < plcf->signatures->nelts; i++) {
+
         if (!plum_scheme_replayable(&signature[i]->scheme)) {
+
+            if (any) {
+                continue;
+            }
+
             return NGX_OK;
         }
+
+        if (any) {
+            ngx_http_plum_conf_warn(cf, &signature[i]->where,
+                             "a signature that is enough by "
+                             "\"plum_satisfy any\" has no timestamp and "
+                             "\"plum_idempotency\" is off: replays pass");
+        }
+    }
+
+    if (any) {
+        return NGX_OK;
     }
 
     ngx_http_plum_conf_warn(cf, &plcf->where,

@@ -30,7 +30,7 @@ static ngx_str_t  ngx_http_plum_uri_variables[] = {
 ngx_int_t
 ngx_http_plum_review_event(ngx_conf_t *cf, ngx_http_plum_location_t *location)
 {
-    ngx_uint_t                   i, macs;
+    ngx_uint_t                   i, macs, covered;
     ngx_http_plum_loc_conf_t    *plcf;
     ngx_http_plum_allowlist_t   *list;
     ngx_http_plum_signature_t  **signature;
@@ -45,6 +45,7 @@ ngx_http_plum_review_event(ngx_conf_t *cf, ngx_http_plum_location_t *location)
     }
 
     macs = 0;
+    covered = 0;
     signature = plcf->signatures->elts;
 
     for (i = 0; i < plcf->signatures->nelts; i++) {
@@ -53,20 +54,21 @@ ngx_http_plum_review_event(ngx_conf_t *cf, ngx_http_plum_location_t *location)
             continue;
         }
 
-        if (ngx_http_plum_review_covered(cf, &signature[i]->scheme, list)) {
-            return NGX_OK;
-        }
-
         macs++;
+        covered += ngx_http_plum_review_covered(cf, &signature[i]->scheme,
+                                                list);
     }
 
-    if (macs == 0) {
+    if (covered == macs
+        || (covered && plcf->satisfy == NGX_HTTP_PLUM_SATISFY_ALL))
+    {
         return NGX_OK;
     }
 
     ngx_http_plum_conf_warn(cf, &plcf->where,
-             "no signature %s \"%*s\", which is the event type of allowlist "
+             "%s signature %s \"%*s\", which is the event type of allowlist "
              "\"%V\": a recorded delivery can be sent again as another type",
+             covered ? "not every" : "no",
              (list->event == NGX_HTTP_PLUM_EVENT_HEADER)
              ? "covers the header" : "is known to cover the variable",
              list->event_type.len, list->event_type.data, &list->name);

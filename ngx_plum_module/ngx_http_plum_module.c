@@ -27,6 +27,13 @@ static ngx_conf_enum_t  ngx_http_plum_modes[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_plum_satisfies[] = {
+    { ngx_string("all"), NGX_HTTP_PLUM_SATISFY_ALL },
+    { ngx_string("any"), NGX_HTTP_PLUM_SATISFY_ANY },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_conf_enum_t  ngx_http_plum_log_levels[] = {
     { ngx_string("info"), NGX_LOG_INFO },
     { ngx_string("notice"), NGX_LOG_NOTICE },
@@ -83,6 +90,13 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("plum_satisfy"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plum_loc_conf_t, satisfy),
+      &ngx_http_plum_satisfies },
 
     { ngx_string("plum_allowlist"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
@@ -276,6 +290,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *     plcf->where = { 0 };
      *     plcf->gate = NULL;
      *     plcf->allow = { 0, NULL };
+     *     plcf->satisfy_outer = 0;
      *     plcf->allowlist = NULL;
      *     plcf->plan = NULL;
      *     plcf->scratch = NULL;
@@ -290,6 +305,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
     plcf->tls = NGX_CONF_UNSET_PTR;
     plcf->max_body = NGX_CONF_UNSET_SIZE;
     plcf->signatures = NGX_CONF_UNSET_PTR;
+    plcf->satisfy = NGX_CONF_UNSET_UINT;
     plcf->captures = NGX_CONF_UNSET_PTR;
     plcf->idempotency = NGX_CONF_UNSET_PTR;
     plcf->key = NGX_CONF_UNSET_PTR;
@@ -321,6 +337,14 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_PLUM_ENFORCE);
     ngx_conf_merge_size_value(conf->max_body, prev->max_body, 256 * 1024);
+    if (conf->satisfy == NGX_CONF_UNSET_UINT) {
+        conf->satisfy_outer = (conf->signatures == NGX_CONF_UNSET_PTR)
+                              ? prev->satisfy_outer
+                              : prev->satisfy == NGX_HTTP_PLUM_SATISFY_ANY;
+    }
+
+    ngx_conf_merge_uint_value(conf->satisfy, prev->satisfy,
+                              NGX_HTTP_PLUM_SATISFY_ALL);
     ngx_conf_merge_ptr_value(conf->signatures, prev->signatures, NULL);
     ngx_conf_merge_str_value(conf->allow, prev->allow, "");
     ngx_conf_merge_ptr_value(conf->captures, prev->captures, NULL);

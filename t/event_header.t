@@ -256,13 +256,22 @@ sub warnings_of_a_type {
 
     $warned->(qq(no signature covers the header "X-Kind", which $ends),
         'header:X-Kind', @$_) for ['github'], ['shopify'],
-        ['standard-webhooks'], ['github', 'api-key'];
+        ['standard-webhooks'], ['github', 'shopify'];
     $warned->(qq(no signature covers the header "X-Kinds", which $ends),
         'header:X-Kinds', $with);
     $warned->(qq(no signature is known to cover the variable "$_", which )
         . $ends, $_, 'github') for qw($http_x_kind $arg_a $kind $remote_user);
     $warned->(qq(no signature is known to cover the variable "\$kind", which )
         . $ends, '$kind', $with);
+
+    my ($status, @said) = said('header:X-Kind', $sign->($with, 'github'),
+        'plum_satisfy any;');
+    is("$status @said[1 .. $#said]", '0 ', 'one covers, any is enough');
+    like($said[0], qr/\Anot every signature covers the header "X-Kind"/,
+        'one covers, any is enough: said');
+    ($status, @said) = said('header:X-Kind', $sign->($with, 'api-key'),
+        'plum_satisfy any;');
+    is("$status @said", '0 ', 'one covers, or a key: nothing is said');
 
     for my $case (['$t', '"event_type" of allowlist "l" is the captured '
         . 'variable "$t", which has no value until the body is stripped: '

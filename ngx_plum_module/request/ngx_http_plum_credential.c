@@ -31,19 +31,21 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_uint_t                    i, n;
     plum_credential_t             cred;
     plum_credential_rc_t          rc;
+    ngx_http_plum_proof_t        *proof;
     ngx_http_plum_signature_t   **signature, *s;
 
     signature = ctx->plcf->signatures->elts;
     n = ctx->plcf->signatures->nelts;
 
-    ctx->credentials = ngx_pcalloc(r->pool, n * sizeof(plum_credential_t *));
-    if (ctx->credentials == NULL) {
+    ctx->proofs = ngx_pcalloc(r->pool, n * sizeof(ngx_http_plum_proof_t));
+    if (ctx->proofs == NULL) {
         return NGX_ERROR;
     }
 
     for (i = 0; i < n; i++) {
 
         s = signature[i];
+        proof = &ctx->proofs[i];
 
         if (s->scheme.kind == PLUM_SCHEME_BODY_TOKEN) {
             continue;
@@ -58,8 +60,8 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
             rc = plum_signature_verify(&s->scheme, &cred, s->keys, s->nkeys,
                                        NULL, NULL, &matched);
 
-            if (rc == PLUM_CREDENTIAL_OK && ctx->secret == NULL) {
-                ctx->secret = s->secrets[matched];
+            if (rc == PLUM_CREDENTIAL_OK) {
+                proof->secret = s->secrets[matched];
             }
         }
 
@@ -68,18 +70,25 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         }
 
         if (rc != PLUM_CREDENTIAL_OK) {
-            ctx->reason = ngx_http_plum_credential_reasons[rc];
-            return NGX_DECLINED;
+
+            if (ngx_http_plum_proof_fails(ctx, i,
+                                         ngx_http_plum_credential_reasons[rc])
+                != NGX_OK)
+            {
+                return NGX_DECLINED;
+            }
+
+            continue;
         }
 
         /* most of it is room for candidates that are not there */
 
-        ctx->credentials[i] = ngx_palloc(r->pool, plum_credential_size(&cred));
-        if (ctx->credentials[i] == NULL) {
+        proof->credential = ngx_palloc(r->pool, plum_credential_size(&cred));
+        if (proof->credential == NULL) {
             return NGX_ERROR;
         }
 
-        ngx_memcpy(ctx->credentials[i], &cred, plum_credential_size(&cred));
+        ngx_memcpy(proof->credential, &cred, plum_credential_size(&cred));
     }
 
     return NGX_OK;
@@ -101,10 +110,12 @@ ngx_http_plum_fresh(ngx_http_plum_ctx_t *ctx)
     for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
 
         if (signature[i]->scheme.kind == PLUM_SCHEME_MAC
+            && ctx->proofs[i].reason == PLUM_REASON_NONE
             && !plum_signature_fresh(&signature[i]->scheme,
-                                     ctx->credentials[i], now))
+                                     ctx->proofs[i].credential, now)
+            && ngx_http_plum_proof_fails(ctx, i, PLUM_REASON_TIMESTAMP_STALE)
+               != NGX_OK)
         {
-            ctx->reason = PLUM_REASON_TIMESTAMP_STALE;
             return NGX_DECLINED;
         }
     }

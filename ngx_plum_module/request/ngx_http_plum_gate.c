@@ -330,6 +330,7 @@ ngx_http_plum_again(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
             || plcf->tls != own->tls
             || plcf->max_body != own->max_body
             || plcf->signatures != own->signatures
+            || plcf->satisfy != own->satisfy
             || plcf->allowlist != own->allowlist
             || plcf->idempotency != own->idempotency
             || plcf->key != own->key))

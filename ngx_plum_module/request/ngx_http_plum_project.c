@@ -13,15 +13,14 @@ static ngx_int_t ngx_http_plum_project_type(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *type);
 static ngx_int_t ngx_http_plum_project_clean(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, u_char *data, size_t len);
+static ngx_int_t ngx_http_plum_project_invalid(ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_project_credentials(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_project_token(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_http_plum_signature_t *signature,
-    unsigned slot);
+    ngx_uint_t n);
 static ngx_int_t ngx_http_plum_project_stamp(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_uint_t n);
-static ngx_uint_t ngx_http_plum_only_tokens(
-    const ngx_http_plum_loc_conf_t *plcf);
 
 
 ngx_int_t
@@ -67,13 +66,7 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     if (prc != PLUM_PROJECT_OK) {
-
-        /* who is not known yet learns nothing about parsing */
-
-        ctx->reason = ngx_http_plum_only_tokens(plcf)
-                      ? PLUM_REASON_CREDENTIAL_MISSING
-                      : PLUM_REASON_JSON_INVALID;
-        return NGX_DECLINED;
+        return ngx_http_plum_project_invalid(ctx);
     }
 
     rc = ngx_http_plum_project_credentials(r, ctx);
@@ -198,6 +191,40 @@ ngx_http_plum_project_clean(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
+/* why a body that is not acceptable JSON is refused */
+
+static ngx_int_t
+ngx_http_plum_project_invalid(ngx_http_plum_ctx_t *ctx)
+{
+    ngx_uint_t                    i, n;
+    ngx_http_plum_signature_t   **signature;
+
+    signature = ctx->plcf->signatures->elts;
+    n = ctx->plcf->signatures->nelts;
+
+    ctx->reason = PLUM_REASON_JSON_INVALID;
+
+    for (i = 0; i < n; i++) {
+        if (signature[i]->scheme.kind != PLUM_SCHEME_BODY_TOKEN
+            && ctx->proofs[i].reason == PLUM_REASON_NONE)
+        {
+            return NGX_DECLINED;
+        }
+    }
+
+    /* who is not known yet learns nothing about parsing */
+
+    for (i = 0; i < n; i++) {
+        if (signature[i]->scheme.kind == PLUM_SCHEME_BODY_TOKEN) {
+            (void) ngx_http_plum_proof_fails(ctx, i,
+                                             PLUM_REASON_CREDENTIAL_MISSING);
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
 static ngx_int_t
 ngx_http_plum_project_credentials(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx)
@@ -213,8 +240,7 @@ ngx_http_plum_project_credentials(ngx_http_request_t *r,
 
     for (i = 0; i < n; i++) {
         if (signature[i]->scheme.kind == PLUM_SCHEME_BODY_TOKEN) {
-            rc = ngx_http_plum_project_token(r, ctx, signature[i],
-                                             ctx->plcf->signature_slots[i]);
+            rc = ngx_http_plum_project_token(r, ctx, signature[i], i);
             if (rc != NGX_OK) {
                 return rc;
             }
@@ -222,7 +248,9 @@ ngx_http_plum_project_credentials(ngx_http_request_t *r,
     }
 
     for (i = 0; i < n; i++) {
-        if (signature[i]->scheme.stamp == PLUM_STAMP_JSON) {
+        if (signature[i]->scheme.stamp == PLUM_STAMP_JSON
+            && ctx->proofs[i].reason == PLUM_REASON_NONE)
+        {
             rc = ngx_http_plum_project_stamp(r, ctx, i);
             if (rc != NGX_OK) {
                 return rc;
@@ -234,19 +262,24 @@ ngx_http_plum_project_credentials(ngx_http_request_t *r,
 }
 
 
+/* the token that signature n has in the body */
+
 static ngx_int_t
 ngx_http_plum_project_token(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_http_plum_signature_t *signature, unsigned slot)
+    ngx_http_plum_signature_t *signature, ngx_uint_t n)
 {
     size_t                 matched;
+    unsigned               slot;
     ngx_int_t              rc;
     ngx_str_t              value;
     plum_str_t             token;
     plum_credential_rc_t   prc;
 
+    slot = ctx->plcf->signature_slots[n];
+
     if (ctx->probes[slot].kind != PLUM_VALUE_STRING) {
-        ctx->reason = PLUM_REASON_CREDENTIAL_MISSING;
-        return NGX_DECLINED;
+        return ngx_http_plum_proof_fails(ctx, n,
+                                         PLUM_REASON_CREDENTIAL_MISSING);
     }
 
     rc = ngx_http_plum_probe(r, ctx, slot, &value);
@@ -267,18 +300,12 @@ ngx_http_plum_project_token(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         }
 
         if (prc == PLUM_CREDENTIAL_OK) {
-
-            if (ctx->secret == NULL) {
-                ctx->secret = signature->secrets[matched];
-            }
-
+            ctx->proofs[n].secret = signature->secrets[matched];
             return NGX_OK;
         }
     }
 
-    ctx->reason = PLUM_REASON_CREDENTIAL_MISMATCH;
-
-    return NGX_DECLINED;
+    return ngx_http_plum_proof_fails(ctx, n, PLUM_REASON_CREDENTIAL_MISMATCH);
 }
 
 
@@ -293,7 +320,7 @@ ngx_http_plum_project_stamp(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     plum_str_t          text;
     plum_credential_t  *cred;
 
-    cred = ctx->credentials[n];
+    cred = ctx->proofs[n].credential;
 
     rc = ngx_http_plum_probe(r, ctx, ctx->plcf->signature_slots[n], &value);
 
@@ -305,31 +332,12 @@ ngx_http_plum_project_stamp(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     text.len = value.len;
 
     if (rc != NGX_OK || plum_time_any(&text, &cred->stamp) != PLUM_OK) {
-        ctx->reason = PLUM_REASON_TIMESTAMP_STALE;
-        return NGX_DECLINED;
+        return ngx_http_plum_proof_fails(ctx, n, PLUM_REASON_TIMESTAMP_STALE);
     }
 
     cred->stamped = 1;
 
     return ngx_http_plum_fresh(ctx);
-}
-
-
-static ngx_uint_t
-ngx_http_plum_only_tokens(const ngx_http_plum_loc_conf_t *plcf)
-{
-    ngx_uint_t                    i;
-    ngx_http_plum_signature_t   **signature;
-
-    signature = plcf->signatures->elts;
-
-    for (i = 0; i < plcf->signatures->nelts; i++) {
-        if (signature[i]->scheme.kind != PLUM_SCHEME_BODY_TOKEN) {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 

@@ -288,8 +288,12 @@ static ngx_int_t
 ngx_http_plum_get_secret(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_str_t *value)
 {
-    if (ctx->secret) {
-        *value = ctx->secret->label;
+    const ngx_plum_secret_t  *secret;
+
+    secret = ngx_http_plum_proof_secret(ctx);
+
+    if (secret) {
+        *value = secret->label;
     }
 
     return NGX_OK;

@@ -16,6 +16,7 @@ ngx_http_plum_verify(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_uint_t                    i;
     plum_str_t                    body, uri;
     plum_credential_rc_t          rc;
+    ngx_http_plum_proof_t        *proof;
     ngx_http_plum_signature_t   **signature, *s;
 
     body.data = ctx->raw.data;
@@ -28,25 +29,30 @@ ngx_http_plum_verify(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
 
         s = signature[i];
+        proof = &ctx->proofs[i];
 
-        if (s->scheme.kind != PLUM_SCHEME_MAC) {
+        if (s->scheme.kind != PLUM_SCHEME_MAC
+            || proof->reason != PLUM_REASON_NONE)
+        {
             continue;
         }
 
-        rc = plum_signature_verify(&s->scheme, ctx->credentials[i], s->keys,
+        rc = plum_signature_verify(&s->scheme, proof->credential, s->keys,
                                    s->nkeys, &uri, &body, &matched);
 
         if (rc == PLUM_CREDENTIAL_NOMEM) {
             return NGX_ERROR;
         }
 
-        if (rc != PLUM_CREDENTIAL_OK) {
-            ctx->reason = PLUM_REASON_CREDENTIAL_MISMATCH;
-            return NGX_DECLINED;
+        if (rc == PLUM_CREDENTIAL_OK) {
+            proof->secret = s->secrets[matched];
+            continue;
         }
 
-        if (ctx->secret == NULL) {
-            ctx->secret = s->secrets[matched];
+        if (ngx_http_plum_proof_fails(ctx, i, PLUM_REASON_CREDENTIAL_MISMATCH)
+            != NGX_OK)
+        {
+            return NGX_DECLINED;
         }
     }
 
