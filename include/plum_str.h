@@ -16,6 +16,16 @@ int plum_str_same(const plum_str_t *a, const plum_str_t *b);
 int plum_str_starts(const plum_str_t *str, const plum_str_t *prefix);
 
 /*
+ * Reads the decimal digits that text begins with, and returns how many there
+ * are.  *n is their value, or PLUM_NUMBER_MAX where it is larger than that; 0
+ * without digits.  Signs and white space are no digits; leading zeros are.
+ */
+
+#define PLUM_NUMBER_MAX  INT64_MAX
+
+size_t plum_str_number(const plum_str_t *text, int64_t *n);
+
+/*
  * Writes text, and value in quotes after it unless that is NULL.  Returns
  * PLUM_ERROR, so that callers can return at once.
  */

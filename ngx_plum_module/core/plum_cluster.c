@@ -15,8 +15,8 @@ static uint16_t plum_cluster_crc16(const uint8_t *data, size_t len);
 static size_t plum_cluster_find(const plum_str_t *text, size_t from,
     uint8_t ch);
 static int plum_cluster_string(const redisReply *reply, plum_str_t *text);
-static int plum_cluster_digits(const plum_str_t *text, long long *number);
-static int plum_cluster_port(long long number, plum_node_t *node);
+static int plum_cluster_digits(const plum_str_t *text, int64_t *number);
+static int plum_cluster_port(int64_t number, plum_node_t *node);
 static int plum_cluster_host(const plum_str_t *text, plum_node_t *node);
 static int plum_cluster_node(const redisReply *reply, plum_node_t *node);
 
@@ -115,7 +115,7 @@ int
 plum_redirect_parse(const plum_str_t *text, uint16_t *slot, plum_node_t *node)
 {
     size_t             start, space, colon, i;
-    long long          number, port;
+    int64_t          number, port;
     plum_str_t         digits, host, tail;
     const plum_str_t   moved = PLUM_STR("MOVED ");
     const plum_str_t   ask = PLUM_STR("ASK ");
@@ -238,7 +238,7 @@ plum_cluster_node(const redisReply *reply, plum_node_t *node)
 int
 plum_sentinel_master(const redisReply *reply, plum_node_t *node)
 {
-    long long   number;
+    int64_t   number;
     plum_str_t  host, port;
 
     if (reply->type == REDIS_REPLY_NIL) {
@@ -296,22 +296,12 @@ plum_cluster_string(const redisReply *reply, plum_str_t *text)
 
 
 static int
-plum_cluster_digits(const plum_str_t *text, long long *number)
+plum_cluster_digits(const plum_str_t *text, int64_t *number)
 {
-    size_t  i;
-
-    if (text->len == 0 || text->len > PLUM_NUMBER_LEN) {
+    if (text->len == 0 || text->len > PLUM_NUMBER_LEN
+        || plum_str_number(text, number) != text->len)
+    {
         return PLUM_ERROR;
-    }
-
-    *number = 0;
-
-    for (i = 0; i < text->len; i++) {
-        if (text->data[i] < '0' || text->data[i] > '9') {
-            return PLUM_ERROR;
-        }
-
-        *number = *number * 10 + (text->data[i] - '0');
     }
 
     return PLUM_OK;
@@ -319,7 +309,7 @@ plum_cluster_digits(const plum_str_t *text, long long *number)
 
 
 static int
-plum_cluster_port(long long number, plum_node_t *node)
+plum_cluster_port(int64_t number, plum_node_t *node)
 {
     if (number < 1 || number > UINT16_MAX) {
         return PLUM_ERROR;

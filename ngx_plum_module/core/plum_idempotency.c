@@ -318,21 +318,16 @@ plum_owner_part(EVP_MD_CTX *md, const plum_str_t *part)
 static int
 plum_success_code(const plum_str_t *item, unsigned *code)
 {
-    size_t  i;
+    int64_t  number;
 
-    if (item->len != 3) {
+    if (item->len != 3
+        || plum_str_number(item, &number) != item->len
+        || number < 100 || number > 599)
+    {
         return PLUM_ERROR;
     }
 
-    *code = 0;
+    *code = (unsigned) number;
 
-    for (i = 0; i < item->len; i++) {
-        if (item->data[i] < '0' || item->data[i] > '9') {
-            return PLUM_ERROR;
-        }
-
-        *code = *code * 10 + (item->data[i] - (unsigned) '0');
-    }
-
-    return (*code >= 100 && *code < 600) ? PLUM_OK : PLUM_ERROR;
+    return PLUM_OK;
 }

@@ -225,26 +225,25 @@ plum_resp_says(const redisReply *reply, const char *word, int anywhere)
 size_t
 plum_resp_integer(const char *data, size_t len, redisReply *reply)
 {
-    size_t     i, first;
-    long long  n;
+    size_t      i, first;
+    int64_t     n;
+    plum_str_t  digits;
 
     if (len < 2 || data[0] != ':') {
         return 0;
     }
 
     first = (data[1] == '-') ? 2 : 1;
-    n = 0;
 
-    for (i = first; i < len && data[i] >= '0' && data[i] <= '9'; i++) {
+    digits.data = (const uint8_t *) data + first;
+    digits.len = (len - first > PLUM_RESP_DIGITS) ? PLUM_RESP_DIGITS + 1
+                                                  : len - first;
 
-        if (i - first == PLUM_RESP_DIGITS) {
-            return 0;
-        }
+    i = first + plum_str_number(&digits, &n);
 
-        n = n * 10 + (data[i] - '0');
-    }
-
-    if (i == first || len - i < 2 || data[i] != '\r' || data[i + 1] != '\n') {
+    if (i == first || i - first > PLUM_RESP_DIGITS || len - i < 2
+        || data[i] != '\r' || data[i + 1] != '\n')
+    {
         return 0;
     }
 
@@ -422,20 +421,18 @@ plum_resp_line(plum_resp_walk_t *walk, const char *data, size_t len)
 static int
 plum_resp_length(const char *data, const char *end, size_t *n)
 {
-    *n = 0;
+    int64_t     number;
+    plum_str_t  digits;
 
-    if (data == end) {
+    digits.data = (const uint8_t *) data;
+    digits.len = (size_t) (end - data);
+
+    if (digits.len == 0 || plum_str_number(&digits, &number) != digits.len) {
         return PLUM_ERROR;
     }
 
-    for ( /* void */ ; data < end; data++) {
-        if (*data < '0' || *data > '9') {
-            return PLUM_ERROR;
-        }
-
-        *n = (*n > PLUM_RESP_SKIP_MAX / 10)
-             ? PLUM_RESP_SKIP_MAX : *n * 10 + (size_t) (*data - '0');
-    }
+    *n = (size_t) ((number < PLUM_RESP_SKIP_MAX) ? number
+                                                 : PLUM_RESP_SKIP_MAX);
 
     return PLUM_OK;
 }

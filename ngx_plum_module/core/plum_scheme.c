@@ -445,7 +445,7 @@ static int
 plum_scheme_set_tolerance(plum_scheme_t *scheme, const plum_str_t *value,
     plum_error_t *err)
 {
-    size_t                   i;
+    size_t                   n;
     int64_t                  seconds;
     static const plum_str_t  off = PLUM_STR("off");
 
@@ -454,22 +454,14 @@ plum_scheme_set_tolerance(plum_scheme_t *scheme, const plum_str_t *value,
         return PLUM_OK;
     }
 
-    seconds = 0;
+    n = plum_str_number(value, &seconds);
 
-    for (i = 0; i < value->len && i <= PLUM_SCHEME_DIGITS; i++) {
-        if (value->data[i] < '0' || value->data[i] > '9') {
-            break;
-        }
-
-        seconds = seconds * 10 + (value->data[i] - '0');
-    }
-
-    if (seconds == 0 || i > PLUM_SCHEME_DIGITS || value->len > i + 1) {
+    if (seconds == 0 || n > PLUM_SCHEME_DIGITS || value->len > n + 1) {
         return plum_error(err, "invalid tolerance", value);
     }
 
-    if (value->len == i + 1) {
-        switch (value->data[i]) {
+    if (value->len == n + 1) {
+        switch (value->data[n]) {
 
         case 's':
             break;

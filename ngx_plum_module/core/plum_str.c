@@ -47,6 +47,29 @@ plum_str_starts(const plum_str_t *str, const plum_str_t *prefix)
 }
 
 
+size_t
+plum_str_number(const plum_str_t *text, int64_t *n)
+{
+    size_t   i;
+    int64_t  digit;
+
+    *n = 0;
+
+    for (i = 0; i < text->len; i++) {
+        if (text->data[i] < '0' || text->data[i] > '9') {
+            break;
+        }
+
+        digit = text->data[i] - '0';
+
+        *n = (*n > (PLUM_NUMBER_MAX - digit) / 10) ? PLUM_NUMBER_MAX
+                                                   : *n * 10 + digit;
+    }
+
+    return i;
+}
+
+
 int
 plum_error(plum_error_t *err, const char *text, const plum_str_t *value)
 {

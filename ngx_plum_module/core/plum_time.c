@@ -2,6 +2,7 @@
  * Timestamps of senders, and the window in which they are fresh.
  */
 
+#include <plum_str.h>
 #include <plum_time.h>
 
 
@@ -242,25 +243,20 @@ plum_time_digits(const plum_str_t *text, int64_t *value)
 static int
 plum_time_number(plum_time_reader_t *r, size_t ndigits, int64_t *value)
 {
-    size_t   i;
-    int64_t  v;
+    plum_str_t  text;
 
     if ((size_t) (r->end - r->pos) < ndigits) {
         return PLUM_ERROR;
     }
 
-    v = 0;
+    text.data = r->pos;
+    text.len = ndigits;
 
-    for (i = 0; i < ndigits; i++) {
-        if (r->pos[i] < '0' || r->pos[i] > '9') {
-            return PLUM_ERROR;
-        }
-
-        v = v * 10 + (r->pos[i] - '0');
+    if (plum_str_number(&text, value) != ndigits) {
+        return PLUM_ERROR;
     }
 
     r->pos += ndigits;
-    *value = v;
 
     return PLUM_OK;
 }
