@@ -38,9 +38,8 @@
  * ("t=1,v1=ab", "ts=1; h1=ab"); if with ",", by spaces ("v1,ab v1,cd").
  * Items of other prefixes are passed over.
  *
- * {id}{timestamp} can be split in one way only if the timestamp is a date and
- * time ("dated"), as these have a fixed length in front of their only "T" or
- * space: digits of an id could be digits of a number.
+ * Which pieces of a content may stand side by side, and what they may hold, is
+ * said in plum_content.h: {id}{timestamp} needs a "dated" timestamp.
  *
  * Sources: the Standard Webhooks specification (standard-webhooks.com);
  * docs.svix.com, docs.stripe.com/webhooks, docs.github.com (webhooks),
@@ -152,12 +151,13 @@ int plum_scheme_set(plum_scheme_t *scheme, const plum_str_t *parameter,
 /*
  * Checks the whole and parses the content template.  The order of the
  * parameters does not matter; a timestamp without tolerance= gets the row's,
- * or 300 seconds.  Errors: no header; a header named twice; a template without or
- * with two {body}, with an unknown or unclosed token, with {timestamp} or
+ * or 300 seconds.  Errors: no header; a header named twice; a template without
+ * or with two {body}, with an unknown or unclosed token, with {timestamp} or
  * {id} that nothing provides, {timestamp} from the body; a timestamp header
- * or item, or an id, that the content does not sign; a list without a prefix
- * that ends with "=" or ","; timestamp=list: without a "k=v" list; a
- * tolerance without a timestamp; body-token without path.
+ * or item, or an id, that the content does not sign; pieces of the content
+ * that cannot be told apart; a list without a prefix that ends with "=" or
+ * ","; timestamp=list: without a "k=v" list; a tolerance without a timestamp;
+ * body-token without path.
  */
 
 int plum_scheme_finish(plum_scheme_t *scheme, plum_error_t *err);

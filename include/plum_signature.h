@@ -29,11 +29,9 @@ typedef enum {
     PLUM_CREDENTIAL_MALFORMED,   /* header twice, wrong prefix, not decodable,
                                     wrong length, over 16 candidates, over
                                     2 of Ed25519, over 64 items, a
-                                    timestamp that is no number, an id with
-                                    the text in it that ends it in the
-                                    content ("." in "{id}.{timestamp}"), as
-                                    then two deliveries could have one
-                                    signature */
+                                    timestamp that is none, a header, an id
+                                    or a URI that the content does not tell
+                                    from its neighbours (plum_content.h) */
     PLUM_CREDENTIAL_MISMATCH,
     PLUM_CREDENTIAL_STALE,
     PLUM_CREDENTIAL_NOMEM
@@ -48,8 +46,8 @@ typedef struct {
 
 
 /*
- * Filled by plum_signature_parse(); points into the headers, so lives as
- * long as these.  Only what the scheme asks for is set.  Candidates come
+ * Filled by plum_signature_parse(); points into the headers and the URI, so
+ * lives as long as these.  Only what the scheme asks for is set.  Candidates come
  * last: a copy of plum_credential_size() bytes holds all there is.
  */
 
@@ -60,6 +58,7 @@ typedef struct {
                                             body: set by the caller */
     unsigned             stamped:1;      /* stamp is set */
     plum_str_t           id;
+    plum_str_t           uri;
     plum_str_t           headers[PLUM_SCHEME_PIECES];   /* by piece index */
     size_t               ncandidates;
     plum_candidate_t     candidates[PLUM_SCHEME_CANDIDATES];
@@ -97,7 +96,8 @@ typedef struct {
  */
 
 plum_credential_rc_t plum_signature_parse(const plum_scheme_t *scheme,
-    plum_header_pt header, void *data, int64_t now, plum_credential_t *cred);
+    plum_header_pt header, void *data, const plum_str_t *uri, int64_t now,
+    plum_credential_t *cred);
 
 /*
  * 1 if the credential is within the tolerance of the scheme at the second
@@ -120,7 +120,7 @@ int plum_signature_fresh(const plum_scheme_t *scheme,
 
 plum_credential_rc_t plum_signature_verify(const plum_scheme_t *scheme,
     const plum_credential_t *cred, plum_key_t *const *keys, size_t nkeys,
-    const plum_str_t *uri, const plum_str_t *body, size_t *matched);
+    const plum_str_t *body, size_t *matched);
 
 /* the same for a body token */
 

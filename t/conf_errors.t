@@ -311,6 +311,8 @@ signature plum_signature hmac secret=key header=x-a "content={uri}";
     no {body} in content "{uri}"
 signature plum_signature hmac secret=key header=x-a "content={body}.{body}";
     more than one {body} in content "{body}.{body}"
+signature plum_signature hmac secret=key header=x-a id=x-b timestamp=x-c "content={id}{timestamp}.{body}";
+    pieces side by side that cannot be told apart, put text between them in content "{id}{timestamp}.{body}"
 signature plum_signature hmac secret=key header=x-a "content={body}{when}";
     unknown token in content: "when"
 signature plum_signature hmac secret=key header=x-a "content={body";

@@ -8,8 +8,18 @@
 #include <string.h>
 
 
+/* the bytes that a JSON object or array can begin and end with */
+
+#define PLUM_BODY_BEGINS  "{[ \t\r\n"
+#define PLUM_BODY_ENDS    "}] \t\r\n"
+
+
 static int plum_content_piece(const uint8_t *start, const uint8_t *end,
     plum_piece_t *piece, plum_error_t *err);
+static int plum_content_shows(const plum_piece_t *left, unsigned dated);
+static int plum_content_meets(const plum_str_t *text, const plum_str_t *first,
+    const plum_str_t *second, size_t from, size_t to);
+static int plum_content_has(const plum_str_t *value, const char *bytes);
 
 
 int
@@ -73,6 +83,174 @@ plum_content_parse(const plum_str_t *content, plum_piece_t *pieces,
     *npieces = n;
 
     return PLUM_OK;
+}
+
+
+int
+plum_content_check(const plum_str_t *content, const plum_piece_t *pieces,
+    size_t npieces, unsigned dated, plum_error_t *err)
+{
+    int                  before;
+    size_t               i;
+    const plum_piece_t  *piece;
+
+    before = 1;
+
+    for (i = 0; i + 1 < npieces; i++) {
+        piece = &pieces[i];
+
+        if (piece[0].kind == PLUM_PIECE_BODY) {
+            before = 0;
+            continue;
+        }
+
+        if (piece[0].kind == PLUM_PIECE_TEXT
+            || piece[1].kind == PLUM_PIECE_TEXT
+            || piece[1].kind == PLUM_PIECE_BODY
+            || (before && plum_content_shows(piece, dated)))
+        {
+            continue;
+        }
+
+        return plum_error(err, "pieces side by side that cannot be told"
+                          " apart, put text between them in content",
+                          content);
+    }
+
+    return PLUM_OK;
+}
+
+
+/*
+ * 1 if the border between two pieces in front of the body can be seen: the
+ * second is a URI and the first is what never holds a "/"; or the second is a
+ * date and time, and the body behind it shows where that ends
+ */
+
+static int
+plum_content_shows(const plum_piece_t *left, unsigned dated)
+{
+    static const plum_str_t  host = PLUM_STR("Host");
+
+    switch (left[1].kind) {
+
+    case PLUM_PIECE_URI:
+        return left[0].kind == PLUM_PIECE_TIMESTAMP
+               || (left[0].kind == PLUM_PIECE_HEADER
+                   && plum_str_same(&left[0].text, &host));
+
+    case PLUM_PIECE_TIMESTAMP:
+        return dated
+               && left[0].kind != PLUM_PIECE_TIMESTAMP
+               && left[2].kind == PLUM_PIECE_BODY;
+
+    default:
+        return 0;
+    }
+}
+
+
+int
+plum_content_ambiguous(const plum_piece_t *pieces, size_t npieces, size_t n,
+    const plum_str_t *value)
+{
+    size_t               next;
+    const plum_piece_t  *piece;
+
+    piece = &pieces[n];
+
+    if (piece->kind != PLUM_PIECE_ID
+        && piece->kind != PLUM_PIECE_HEADER
+        && piece->kind != PLUM_PIECE_URI)
+    {
+        return 0;
+    }
+
+    /* text at either end of the template is between no two pieces */
+
+    if (n > 1 && piece[-1].kind == PLUM_PIECE_TEXT
+        && plum_content_meets(&piece[-1].text, &piece[-1].text, value, 1,
+                              value->len + 1))
+    {
+        return 1;
+    }
+
+    if (n > 0 && piece[-1].kind == PLUM_PIECE_BODY
+        && plum_content_has(value, PLUM_BODY_ENDS))
+    {
+        return 1;
+    }
+
+    next = n + 1;
+
+    /* a date and time shows where it begins, so its end is what counts */
+
+    if (next < npieces && pieces[next].kind == PLUM_PIECE_TIMESTAMP) {
+        next++;
+    }
+
+    if (next == npieces) {
+        return 0;
+    }
+
+    switch (pieces[next].kind) {
+
+    case PLUM_PIECE_BODY:
+        return plum_content_has(value, PLUM_BODY_BEGINS);
+
+    case PLUM_PIECE_URI:
+        return plum_content_has(value, "/");
+
+    default: /* PLUM_PIECE_TEXT */
+        return next + 1 < npieces
+               && plum_content_meets(&pieces[next].text, value,
+                                     &pieces[next].text, 0, value->len);
+    }
+}
+
+
+/*
+ * 1 if text occurs in the concatenation of two strings at an offset of
+ * from to to - 1; the caller has seen to it that it would end within them
+ */
+
+static int
+plum_content_meets(const plum_str_t *text, const plum_str_t *first,
+    const plum_str_t *second, size_t from, size_t to)
+{
+    size_t   i, k;
+    uint8_t  ch;
+
+    for (i = from; i < to; i++) {
+
+        for (k = 0; k < text->len; k++) {
+            ch = (i + k < first->len) ? first->data[i + k]
+                                      : second->data[i + k - first->len];
+
+            if (ch != text->data[k]) {
+                break;
+            }
+        }
+
+        if (k == text->len) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+plum_content_has(const plum_str_t *value, const char *bytes)
+{
+    for ( /* void */ ; *bytes; bytes++) {
+        if (memchr(value->data, *bytes, value->len) != NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

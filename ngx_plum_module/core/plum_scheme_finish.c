@@ -271,5 +271,6 @@ plum_scheme_finish_content(plum_scheme_t *scheme, plum_error_t *err)
         return plum_error(err, "no {id} in content", &scheme->content);
     }
 
-    return PLUM_OK;
+    return plum_content_check(&scheme->content, scheme->pieces,
+                              scheme->npieces, scheme->dated, err);
 }

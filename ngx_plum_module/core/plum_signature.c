@@ -3,6 +3,7 @@
  */
 
 #include <plum_signature.h>
+#include <plum_content.h>
 #include <plum_encoding.h>
 #include <plum_str.h>
 #include <plum_time.h>
@@ -30,19 +31,20 @@ static int plum_signature_decode(const plum_scheme_t *scheme,
     const plum_str_t *text, plum_candidate_t *candidate);
 static plum_credential_rc_t plum_signature_time(const plum_scheme_t *scheme,
     int64_t now, plum_credential_t *cred);
-static int plum_signature_splits(const plum_scheme_t *scheme,
-    const plum_str_t *id);
+static int plum_signature_ambiguous(const plum_scheme_t *scheme,
+    const plum_credential_t *cred);
 
 
 plum_credential_rc_t
 plum_signature_parse(const plum_scheme_t *scheme, plum_header_pt header,
-    void *data, int64_t now, plum_credential_t *cred)
+    void *data, const plum_str_t *uri, int64_t now, plum_credential_t *cred)
 {
     plum_credential_rc_t  rc;
 
     cred->timestamp.len = 0;
     cred->stamped = 0;
     cred->id.len = 0;
+    cred->uri = *uri;
     cred->ncandidates = 0;
 
     rc = plum_signature_header(header, data, &scheme->header, &cred->value);
@@ -54,6 +56,10 @@ plum_signature_parse(const plum_scheme_t *scheme, plum_header_pt header,
     rc = plum_signature_headers(scheme, header, data, cred);
     if (rc != PLUM_CREDENTIAL_OK) {
         return rc;
+    }
+
+    if (plum_signature_ambiguous(scheme, cred)) {
+        return PLUM_CREDENTIAL_MALFORMED;
     }
 
     rc = scheme->list ? plum_signature_list(scheme, cred)
@@ -120,10 +126,6 @@ plum_signature_headers(const plum_scheme_t *scheme, plum_header_pt header,
         rc = plum_signature_header(header, data, &scheme->id, &cred->id);
         if (rc != PLUM_CREDENTIAL_OK) {
             return rc;
-        }
-
-        if (plum_signature_splits(scheme, &cred->id)) {
-            return PLUM_CREDENTIAL_MALFORMED;
         }
     }
 
@@ -364,35 +366,38 @@ plum_signature_time(const plum_scheme_t *scheme, int64_t now,
 }
 
 
-/*
- * "a.1" + "." + "{}" is signed as "a" + "." + "1.{}" is: an id with the text
- * in it that ends it would let one signature speak for two deliveries.
- */
+/* one signature must not speak for two deliveries */
 
 static int
-plum_signature_splits(const plum_scheme_t *scheme, const plum_str_t *id)
+plum_signature_ambiguous(const plum_scheme_t *scheme,
+    const plum_credential_t *cred)
 {
-    size_t             i, k;
-    plum_str_t         rest;
-    const plum_str_t  *text;
+    size_t             i;
+    const plum_str_t  *value;
 
-    for (i = 0; i + 1 < scheme->npieces; i++) {
+    for (i = 0; i < scheme->npieces; i++) {
 
-        if (scheme->pieces[i].kind != PLUM_PIECE_ID
-            || scheme->pieces[i + 1].kind != PLUM_PIECE_TEXT)
-        {
+        switch (scheme->pieces[i].kind) {
+
+        case PLUM_PIECE_ID:
+            value = &cred->id;
+            break;
+
+        case PLUM_PIECE_HEADER:
+            value = &cred->headers[i];
+            break;
+
+        case PLUM_PIECE_URI:
+            value = &cred->uri;
+            break;
+
+        default:
             continue;
         }
 
-        text = &scheme->pieces[i + 1].text;
-
-        for (k = 0; k < id->len; k++) {
-            rest.data = id->data + k;
-            rest.len = id->len - k;
-
-            if (plum_str_starts(&rest, text)) {
-                return 1;
-            }
+        if (plum_content_ambiguous(scheme->pieces, scheme->npieces, i, value))
+        {
+            return 1;
         }
     }
 

@@ -22,8 +22,8 @@ typedef struct {
 
 
 static void plum_verify_content(const plum_scheme_t *scheme,
-    const plum_credential_t *cred, const plum_str_t *uri,
-    const plum_str_t *body, plum_check_t *check);
+    const plum_credential_t *cred, const plum_str_t *body,
+    plum_check_t *check);
 static void plum_verify_mac(plum_check_t *check, plum_key_t *key);
 static void plum_verify_public(plum_check_t *check, plum_key_t *key);
 static int plum_verify_join(plum_check_t *check);
@@ -32,7 +32,7 @@ static int plum_verify_join(plum_check_t *check);
 plum_credential_rc_t
 plum_signature_verify(const plum_scheme_t *scheme,
     const plum_credential_t *cred, plum_key_t *const *keys, size_t nkeys,
-    const plum_str_t *uri, const plum_str_t *body, size_t *matched)
+    const plum_str_t *body, size_t *matched)
 {
     size_t            i, found;
     plum_check_t      check;
@@ -42,7 +42,7 @@ plum_signature_verify(const plum_scheme_t *scheme,
         return plum_token_verify(&cred->value, keys, nkeys, matched);
     }
 
-    plum_verify_content(scheme, cred, uri, body, &check);
+    plum_verify_content(scheme, cred, body, &check);
 
     check.joined = NULL;
     check.failed = 0;
@@ -122,8 +122,8 @@ plum_token_verify(const plum_str_t *token, plum_key_t *const *keys,
 
 static void
 plum_verify_content(const plum_scheme_t *scheme,
-    const plum_credential_t *cred, const plum_str_t *uri,
-    const plum_str_t *body, plum_check_t *check)
+    const plum_credential_t *cred, const plum_str_t *body,
+    plum_check_t *check)
 {
     size_t       i;
     plum_str_t  *part;
@@ -150,7 +150,7 @@ plum_verify_content(const plum_scheme_t *scheme,
             break;
 
         case PLUM_PIECE_URI:
-            *part = *uri;
+            *part = cred->uri;
             break;
 
         default:

@@ -29,6 +29,7 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     size_t                        matched;
     ngx_uint_t                    i, n;
+    plum_str_t                    uri;
     plum_credential_t             cred;
     plum_credential_rc_t          rc;
     ngx_http_plum_proof_t        *proof;
@@ -42,6 +43,9 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    uri.data = r->unparsed_uri.data;
+    uri.len = r->unparsed_uri.len;
+
     for (i = 0; i < n; i++) {
 
         s = signature[i];
@@ -52,13 +56,13 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         }
 
         rc = plum_signature_parse(&s->scheme, ngx_http_plum_find_header, r,
-                                  ngx_http_plum_now(), &cred);
+                                  &uri, ngx_http_plum_now(), &cred);
 
         if (rc == PLUM_CREDENTIAL_OK
             && s->scheme.kind == PLUM_SCHEME_API_KEY)
         {
             rc = plum_signature_verify(&s->scheme, &cred, s->keys, s->nkeys,
-                                       NULL, NULL, &matched);
+                                       NULL, &matched);
 
             if (rc == PLUM_CREDENTIAL_OK) {
                 proof->secret = s->secrets[matched];

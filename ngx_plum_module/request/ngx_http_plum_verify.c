@@ -14,15 +14,13 @@ ngx_http_plum_verify(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     size_t                        matched;
     ngx_uint_t                    i;
-    plum_str_t                    body, uri;
+    plum_str_t                    body;
     plum_credential_rc_t          rc;
     ngx_http_plum_proof_t        *proof;
     ngx_http_plum_signature_t   **signature, *s;
 
     body.data = ctx->raw.data;
     body.len = ctx->raw.len;
-    uri.data = r->unparsed_uri.data;
-    uri.len = r->unparsed_uri.len;
 
     signature = ctx->plcf->signatures->elts;
 
@@ -38,7 +36,7 @@ ngx_http_plum_verify(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         }
 
         rc = plum_signature_verify(&s->scheme, proof->credential, s->keys,
-                                   s->nkeys, &uri, &body, &matched);
+                                   s->nkeys, &body, &matched);
 
         if (rc == PLUM_CREDENTIAL_NOMEM) {
             return NGX_ERROR;

@@ -280,7 +280,7 @@ a_signature(void)
     keys[1] = plum_key_create(PLUM_ALGORITHM_ED25519, secret, 32);
 
     if (keys[0] != NULL && keys[1] != NULL) {
-        rc = plum_signature_verify(&scheme, &cred, keys, 2, &body, &body,
+        rc = plum_signature_verify(&scheme, &cred, keys, 2, &body,
                                    &matched);
         check(rc == PLUM_CREDENTIAL_MISMATCH
               || (failed && rc == PLUM_CREDENTIAL_NOMEM), "a forgery passes");

@@ -226,7 +226,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_encodings(&request.lines[i]);
     }
 
-    rc = plum_signature_parse(&scheme, find_header, &request, NOW, &cred);
+    rc = plum_signature_parse(&scheme, find_header, &request, &body, NOW,
+                              &cred);
 
     if (rc != PLUM_CREDENTIAL_OK) {
         return 0;
@@ -250,8 +251,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     keys[1] = plum_key_create(PLUM_ALGORITHM_ED25519, secret, 32);
 
     if (keys[0] && keys[1]
-        && plum_signature_verify(&scheme, &cred, keys, 2, &body, &body,
-                                 &matched)
+        && plum_signature_verify(&scheme, &cred, keys, 2, &body, &matched)
            != PLUM_CREDENTIAL_MISMATCH)
     {
         abort();

@@ -233,13 +233,13 @@ submit_headers(const plum_scheme_t *scheme, unit_headers_t *headers,
     body = unit_str(body_text);
     result.matched = 99;
     result.parsed = plum_signature_parse(scheme, unit_find_header, headers,
-                                         NOW, &cred);
+                                         &uri, NOW, &cred);
     result.rc = result.parsed;
 
     if (result.parsed == PLUM_CREDENTIAL_OK) {
         assert_in_range(cred.ncandidates, scheme->kind == PLUM_SCHEME_MAC,
                         PLUM_SCHEME_CANDIDATES);
-        result.rc = plum_signature_verify(scheme, &cred, keys, nkeys, &uri,
+        result.rc = plum_signature_verify(scheme, &cred, keys, nkeys,
                                           &body, &result.matched);
     }
 

@@ -58,8 +58,9 @@ deliver(const delivery_t *d)
         unit_add_header(&headers, d->headers[i][0], d->headers[i][1]);
     }
 
-    rc = plum_signature_parse(&scheme, unit_find_header, &headers, d->now,
-                              &cred);
+    uri = unit_str(d->uri ? d->uri : "/");
+    rc = plum_signature_parse(&scheme, unit_find_header, &headers, &uri,
+                              d->now, &cred);
 
     if (rc != PLUM_CREDENTIAL_OK) {
         return rc;
@@ -69,10 +70,8 @@ deliver(const delivery_t *d)
                           strlen(d->secret));
     assert_non_null(key);
 
-    uri = unit_str(d->uri ? d->uri : "/");
     body = unit_str(d->body);
-    rc = plum_signature_verify(&scheme, &cred, &key, 1, &uri, &body,
-                               &matched);
+    rc = plum_signature_verify(&scheme, &cred, &key, 1, &body, &matched);
     plum_key_destroy(key);
 
     return rc;
@@ -422,7 +421,7 @@ test_encodings(void **state)
         headers.n = 0;
         unit_add_header(&headers, "X-Sig", text + 32);
         assert_int_equal(plum_signature_parse(&scheme, unit_find_header,
-                                              &headers, NOW, &cred),
+                                              &headers, &body, NOW, &cred),
                          tests[i].ok ? PLUM_CREDENTIAL_OK
                                      : PLUM_CREDENTIAL_MALFORMED);
 
@@ -430,7 +429,7 @@ test_encodings(void **state)
             key = plum_key_create(scheme.algorithm,
                                   (const uint8_t *) SECRET, strlen(SECRET));
             assert_int_equal(plum_signature_verify(&scheme, &cred, &key, 1,
-                                                   &body, &body, &n),
+                                                   &body, &n),
                              PLUM_CREDENTIAL_OK);
             plum_key_destroy(key);
         }

@@ -329,6 +329,7 @@ static void
 test_fresh(void **state)
 {
     int64_t            after;
+    plum_str_t         uri;
     plum_scheme_t      scheme;
     unit_headers_t     headers;
     plum_credential_t  cred;
@@ -337,6 +338,8 @@ test_fresh(void **state)
                                 .words = { "header", "x-sig" } };
 
     (void) state;
+
+    uri = unit_str("/");
 
     /* a header's timestamp, the tolerance is 300 seconds */
 
@@ -347,7 +350,7 @@ test_fresh(void **state)
                     "00112233445566778899aabbccddeeff");
     unit_add_header(&headers, "X-Slack-Request-Timestamp", NOW_TEXT);
     assert_int_equal(plum_signature_parse(&scheme, unit_find_header,
-                                          &headers, NOW, &cred),
+                                          &headers, &uri, NOW, &cred),
                      PLUM_CREDENTIAL_OK);
 
     for (after = -302; after <= 302; after++) {
@@ -363,7 +366,7 @@ test_fresh(void **state)
                     "00112233445566778899aabbccddeeff"
                     "00112233445566778899aabbccddeeff");
     assert_int_equal(plum_signature_parse(&scheme, unit_find_header,
-                                          &headers, NOW, &cred),
+                                          &headers, &uri, NOW, &cred),
                      PLUM_CREDENTIAL_OK);
     assert_true(plum_signature_fresh(&scheme, &cred, 0));
 

@@ -147,11 +147,11 @@ check(const plum_scheme_t *scheme, unit_headers_t *headers, int64_t now,
     plum_credential_rc_t  rc;
 
     uri = unit_str("/");
-    rc = plum_signature_parse(scheme, unit_find_header, headers, now, cred);
+    rc = plum_signature_parse(scheme, unit_find_header, headers, &uri, now,
+                              cred);
 
     if (rc == PLUM_CREDENTIAL_OK && key) {
-        rc = plum_signature_verify(scheme, cred, &key, 1, &uri, body,
-                                   &matched);
+        rc = plum_signature_verify(scheme, cred, &key, 1, body, &matched);
     }
 
     return rc;
