@@ -309,6 +309,8 @@ ngx_int_t ngx_http_plum_tls(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_head(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_credential(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_spelling(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_verify(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
@@ -397,12 +399,18 @@ ngx_int_t ngx_http_plum_replace_conf(ngx_conf_t *cf,
 ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
-/* headers: find, remove from the request, add to the response */
+/*
+ * headers: find, remove from the request, add to the response.  Names are
+ * compared by plum_header_same(); find_header is a plum_header_pt of an
+ * ngx_http_request_t.
+ */
 
 size_t ngx_http_plum_find_header(void *data, const plum_str_t *name,
     plum_str_t *value);
 ngx_int_t ngx_http_plum_remove_headers(ngx_http_request_t *r,
     const ngx_http_plum_names_t *names);
+ngx_uint_t ngx_http_plum_has_name(const ngx_http_plum_names_t *names,
+    const ngx_str_t *key);
 ngx_int_t ngx_http_plum_add_header(ngx_http_request_t *r, const char *name,
     const char *value);
 

@@ -44,6 +44,11 @@ ngx_int_t ngx_http_plum_review_satisfy(ngx_conf_t *cf,
 ngx_int_t ngx_http_plum_review_event(ngx_conf_t *cf,
     ngx_http_plum_location_t *location);
 
+/* header names with "_" that NGINX is told to let in, or not to */
+
+ngx_int_t ngx_http_plum_review_headers(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
 /* the listens of the server against plum_tls */
 
 ngx_int_t ngx_http_plum_review_tls(ngx_conf_t *cf,

@@ -29,6 +29,8 @@
       "the body has a content coding")                                        \
     X(BODY_TOO_LARGE, "body_too_large", 413,                                  \
       "the body is larger than plum_max_body")                                \
+    X(HEADER_SPELLING, "header_spelling", 400,                                \
+      "a header is spelt with \"_\" where another spelling is read")          \
     X(CREDENTIAL_MISSING, "credential_missing", 401,                          \
       "a credential is missing")                                              \
     X(CREDENTIAL_MALFORMED, "credential_malformed", 401,                      \

@@ -172,6 +172,14 @@ int plum_scheme_covers(const plum_scheme_t *scheme, const plum_str_t *header);
 int plum_scheme_covers_uri(const plum_scheme_t *scheme);
 
 /*
+ * The names of the headers that a finished scheme reads (signature or key,
+ * timestamp, id, signed headers), one after another: n counts from 0, NULL is
+ * the end.
+ */
+
+const plum_str_t *plum_scheme_reads(const plum_scheme_t *scheme, size_t n);
+
+/*
  * 1 if the scheme lets a recorded request pass again later: no timestamp, or
  * tolerance off.
  */

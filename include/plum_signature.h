@@ -13,8 +13,10 @@
 
 
 /*
- * Looks a request header up, case-insensitively: returns how many there are
- * of that name and sets *value to the first.
+ * Looks a request header up by plum_header_same(): returns how many there are
+ * of that name and sets *value to the first.  A header that is not spelt as
+ * the name is, but for case, counts as two, so that it is never taken for the
+ * header that is looked for.
  */
 
 typedef size_t (*plum_header_pt)(void *data, const plum_str_t *name,
@@ -26,7 +28,8 @@ typedef enum {
     PLUM_CREDENTIAL_MISSING,     /* no header of that name, or it is empty;
                                     also a timestamp, id or signed header that
                                     must be there */
-    PLUM_CREDENTIAL_MALFORMED,   /* header twice, wrong prefix, not decodable,
+    PLUM_CREDENTIAL_MALFORMED,   /* header twice or in another spelling,
+                                    wrong prefix, not decodable,
                                     wrong length, over 16 candidates, over
                                     2 of Ed25519, over 64 items, a
                                     timestamp that is none, a header, an id

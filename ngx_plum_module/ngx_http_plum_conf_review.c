@@ -9,6 +9,8 @@
 
 static ngx_int_t ngx_http_plum_review_replays(ngx_conf_t *cf,
     ngx_http_plum_location_t *location);
+static ngx_int_t ngx_http_plum_review_signed_id(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
 static ngx_int_t ngx_http_plum_review_answer(ngx_conf_t *cf,
     ngx_http_plum_location_t *location);
 
@@ -19,6 +21,8 @@ static const ngx_http_plum_review_pt  ngx_http_plum_reviews[] = {
     ngx_http_plum_review_satisfy,
     ngx_http_plum_review_secrets,
     ngx_http_plum_review_event,
+    ngx_http_plum_review_signed_id,
+    ngx_http_plum_review_headers,
     ngx_http_plum_review_tls,
     NULL
 };
@@ -158,6 +162,47 @@ ngx_http_plum_review_replays(ngx_conf_t *cf,
     ngx_http_plum_conf_warn(cf, &plcf->where,
                             "no signature has a timestamp and "
                             "\"plum_idempotency\" is off: replays pass");
+
+    return NGX_OK;
+}
+
+
+/* a key with an id that no signature has would never be complete */
+
+static ngx_int_t
+ngx_http_plum_review_signed_id(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location)
+{
+    ngx_uint_t                    i;
+    ngx_http_plum_loc_conf_t     *plcf;
+    ngx_http_complex_value_t     *cv;
+    ngx_http_plum_signature_t   **signature;
+
+    plcf = location->plcf;
+
+    if (plcf->idempotency == NULL) {
+        return NGX_OK;
+    }
+
+    signature = plcf->signatures->elts;
+
+    for (i = 0; i < plcf->signatures->nelts; i++) {
+        if (signature[i]->scheme.id.len) {
+            return NGX_OK;
+        }
+    }
+
+    cv = plcf->key->elts;
+
+    for (i = 0; i < plcf->key->nelts; i++) {
+        if (ngx_strnstr(cv[i].value.data, "plum_signed_id", cv[i].value.len)) {
+            (void) ngx_http_plum_conf_error(cf, &plcf->idempotency->where,
+                         "\"plum_idempotency_key\" has \"$plum_signed_id\", "
+                         "but no \"plum_signature\" has an id: capture one "
+                         "from the body, or use \"$plum_body_sha256\"");
+            return NGX_ERROR;
+        }
+    }
 
     return NGX_OK;
 }

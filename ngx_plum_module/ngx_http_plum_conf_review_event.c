@@ -7,8 +7,8 @@
 #include <ngx_http_plum_review.h>
 
 
-static ngx_uint_t ngx_http_plum_review_covered(ngx_conf_t *cf,
-    plum_scheme_t *scheme, ngx_http_plum_allowlist_t *list);
+static ngx_uint_t ngx_http_plum_review_covered(plum_scheme_t *scheme,
+    ngx_http_plum_allowlist_t *list);
 
 
 /* variables of the request line, which {uri} covers; "arg_" begins a name */
@@ -55,8 +55,7 @@ ngx_http_plum_review_event(ngx_conf_t *cf, ngx_http_plum_location_t *location)
         }
 
         macs++;
-        covered += ngx_http_plum_review_covered(cf, &signature[i]->scheme,
-                                                list);
+        covered += ngx_http_plum_review_covered(&signature[i]->scheme, list);
     }
 
     if (covered == macs
@@ -78,13 +77,11 @@ ngx_http_plum_review_event(ngx_conf_t *cf, ngx_http_plum_location_t *location)
 
 
 static ngx_uint_t
-ngx_http_plum_review_covered(ngx_conf_t *cf, plum_scheme_t *scheme,
+ngx_http_plum_review_covered(plum_scheme_t *scheme,
     ngx_http_plum_allowlist_t *list)
 {
-    u_char      *p;
     ngx_str_t    name, *uri;
     plum_str_t   header;
-    ngx_uint_t   i;
 
     header = list->event_type;
 
@@ -96,17 +93,7 @@ ngx_http_plum_review_covered(ngx_conf_t *cf, plum_scheme_t *scheme,
     name.len = list->event_type.len - 1;
 
     if (name.len > 5 && ngx_strncmp(name.data, "http_", 5) == 0) {
-
-        p = ngx_pnalloc(cf->pool, name.len - 5);
-        if (p == NULL) {
-            return 0;
-        }
-
-        for (i = 5; i < name.len; i++) {
-            p[i - 5] = (name.data[i] == '_') ? '-' : name.data[i];
-        }
-
-        header.data = p;
+        header.data = name.data + 5;
         header.len = name.len - 5;
 
         return plum_scheme_covers(scheme, &header);

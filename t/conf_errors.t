@@ -33,7 +33,7 @@ my %PART = (
     signature => 'plum_signature standard-webhooks secret=key;',
     allow => 'plum_allow orders;',
     idempotency => 'plum_idempotency mem;',
-    key => 'plum_idempotency_key $http_webhook_id;',
+    key => 'plum_idempotency_key $plum_signed_id;',
     more => '',
     end => '',
 );
@@ -214,7 +214,8 @@ sub silent {
     $silent->('a timestamp, no idempotency', idempotency =>
         'plum_idempotency off;', parts => {key => ''});
     $silent->('github, idempotency', signature =>
-        'plum_signature github secret=key;');
+        'plum_signature github secret=key;',
+        parts => {key => 'plum_idempotency_key $plum_body_sha256;'});
     $silent->('every parameter', idempotency => 'plum_idempotency mem '
         . 'retention=7d lease=30s in_flight=wait:5s unavailable=refuse '
         . 'success=2xx,409 in_doubt=hold answer=off;');
@@ -435,6 +436,8 @@ key
     @idempotency "plum_idempotency" without "plum_idempotency_key"
 key plum_idempotency_key $http_a "";
     a part of the key is empty
+signature plum_signature github secret=key;
+    @idempotency "plum_idempotency_key" has "$plum_signed_id", but no "plum_signature" has an id: capture one from the body, or use "$plum_body_sha256"
 key plum_idempotency_key orders fixed;
     the key has no variable: all deliveries would be copies of the first
 idempotency plum_idempotency other;

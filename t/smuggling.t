@@ -230,8 +230,9 @@ sub header_names {
             . "Connection: close\r\n$length$signed\r\n$BODY";
         sends("$port, underscores", $only . $name =~ tr/-/_/r . ": $value\r\n",
             $after, '401 200', %to);
+        my @lax = $port eq 'lax' ? ($after, '401 200') : ($BODY, 200);
         sends("$port, another one with underscores", "$length$signed"
-            . $name =~ tr/-/_/r . ": sha256=00\r\n", $BODY, 200, %to);
+            . $name =~ tr/-/_/r . ": sha256=00\r\n", @lax, %to);
         sends("$port, twice", "$length$signed$name: $value\r\n", $after,
             '401 200', %to);
         sends("$port, twice, one is wrong", "$length$name: sha256=00\r\n"

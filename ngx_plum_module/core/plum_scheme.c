@@ -4,6 +4,7 @@
 
 #include <plum_scheme.h>
 #include <plum_content.h>
+#include <plum_header.h>
 #include <plum_str.h>
 
 
@@ -495,7 +496,7 @@ plum_scheme_header(const plum_str_t *name, plum_error_t *err)
     }
 
     for (i = 0; i < plum_nelts(plum_reserved_headers); i++) {
-        if (plum_str_same(&plum_reserved_headers[i], name)) {
+        if (plum_header_same(&plum_reserved_headers[i], name)) {
             return plum_error(err, "header cannot be used here:", name);
         }
     }

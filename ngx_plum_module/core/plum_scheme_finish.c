@@ -4,6 +4,7 @@
 
 #include <plum_scheme.h>
 #include <plum_content.h>
+#include <plum_header.h>
 #include <plum_str.h>
 
 #include <string.h>
@@ -35,6 +36,33 @@ plum_scheme_finish(plum_scheme_t *scheme, plum_error_t *err)
     }
 
     return plum_scheme_finish_mac(scheme, err);
+}
+
+
+const plum_str_t *
+plum_scheme_reads(const plum_scheme_t *scheme, size_t n)
+{
+    size_t  i;
+
+    if (scheme->header.len != 0 && n-- == 0) {
+        return &scheme->header;
+    }
+
+    if (scheme->stamp == PLUM_STAMP_HEADER && n-- == 0) {
+        return &scheme->timestamp;
+    }
+
+    if (scheme->id.len != 0 && n-- == 0) {
+        return &scheme->id;
+    }
+
+    for (i = 0; i < scheme->npieces; i++) {
+        if (scheme->pieces[i].kind == PLUM_PIECE_HEADER && n-- == 0) {
+            return &scheme->pieces[i].text;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -75,7 +103,7 @@ plum_scheme_covers(const plum_scheme_t *scheme, const plum_str_t *header)
             continue;
         }
 
-        if (plum_str_same(name, header)) {
+        if (plum_header_same(name, header)) {
             return 1;
         }
     }
@@ -111,9 +139,9 @@ plum_scheme_finish_mac(plum_scheme_t *scheme, plum_error_t *err)
     }
 
     if (scheme->id.len != 0
-        && (plum_str_same(&scheme->id, &scheme->header)
+        && (plum_header_same(&scheme->id, &scheme->header)
             || (scheme->stamp == PLUM_STAMP_HEADER
-                && plum_str_same(&scheme->id, &scheme->timestamp))))
+                && plum_header_same(&scheme->id, &scheme->timestamp))))
     {
         return plum_error(err, "header named twice:", &scheme->id);
     }
@@ -187,7 +215,7 @@ plum_scheme_finish_stamp(plum_scheme_t *scheme, plum_error_t *err)
     }
 
     if (scheme->stamp == PLUM_STAMP_HEADER) {
-        return plum_str_same(&scheme->timestamp, &scheme->header)
+        return plum_header_same(&scheme->timestamp, &scheme->header)
                ? plum_error(err, "header named twice:", &scheme->header)
                : PLUM_OK;
     }

@@ -74,6 +74,7 @@ static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
     { "tls", ngx_http_plum_tls },
     { "head", ngx_http_plum_head },
     { "credential", ngx_http_plum_credential },
+    { "spelling", ngx_http_plum_spelling },
     { "body", ngx_http_plum_body },
     { "verify", ngx_http_plum_verify },
     { "project", ngx_http_plum_project },

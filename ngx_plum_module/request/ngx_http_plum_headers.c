@@ -5,44 +5,14 @@
 
 
 #include <ngx_http_plum.h>
+#include <plum_header.h>
+#include <plum_str.h>
 
 
 static ngx_int_t ngx_http_plum_unlink_header(ngx_http_request_t *r,
     ngx_list_part_t *prev, ngx_list_part_t *part, ngx_uint_t i);
 static void ngx_http_plum_forget_header(ngx_http_request_t *r,
     ngx_table_elt_t *h);
-static ngx_uint_t ngx_http_plum_is_one_of(ngx_table_elt_t *h,
-    const ngx_http_plum_names_t *names);
-
-
-/* from the end, as names like "x-..." and "content-..." start alike */
-
-static ngx_inline ngx_uint_t
-ngx_http_plum_is_header(ngx_table_elt_t *h, const plum_str_t *name)
-{
-    u_char  ch, differs;
-    size_t  i;
-
-    if (h->key.len != name->len) {
-        return 0;
-    }
-
-    for (i = name->len; i; i--) {
-        differs = h->key.data[i - 1] ^ name->data[i - 1];
-
-        if (differs == 0) {
-            continue;
-        }
-
-        ch = name->data[i - 1] | 0x20;
-
-        if (differs != 0x20 || ch < 'a' || ch > 'z') {
-            return 0;
-        }
-    }
-
-    return 1;
-}
 
 
 size_t
@@ -52,6 +22,7 @@ ngx_http_plum_find_header(void *data, const plum_str_t *name,
     ngx_http_request_t *r = data;
 
     size_t            n;
+    plum_str_t        key;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
@@ -62,11 +33,21 @@ ngx_http_plum_find_header(void *data, const plum_str_t *name,
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
+            key.data = h[i].key.data;
+            key.len = h[i].key.len;
 
-            if (ngx_http_plum_is_header(&h[i], name) && n++ == 0) {
+            if (!plum_header_same(&key, name)) {
+                continue;
+            }
+
+            if (n == 0) {
                 value->data = h[i].value.data;
                 value->len = h[i].value.len;
             }
+
+            /* see plum_header_pt */
+
+            n += plum_str_same(&key, name) ? 1 : 2;
         }
     }
 
@@ -75,9 +56,9 @@ ngx_http_plum_find_header(void *data, const plum_str_t *name,
 
 
 /*
- * Takes every header of these names (plum_str_t) out of the list: upstream
- * modules walk it without a look at the hash, so a zero there would hide
- * nothing.
+ * Takes every header of these names, in every spelling, out of the list:
+ * upstream modules walk it without a look at the hash, so a zero there would
+ * hide nothing.
  */
 
 ngx_int_t
@@ -88,49 +69,58 @@ ngx_http_plum_remove_headers(ngx_http_request_t *r,
     ngx_list_part_t  *part, *prev;
     ngx_table_elt_t  *h;
 
-again:
-
     prev = NULL;
+    part = &r->headers_in.headers.part;
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
+    while (part) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-
-            if (!ngx_http_plum_is_one_of(&h[i], names)) {
-                continue;
+            if (ngx_http_plum_has_name(names, &h[i].key)) {
+                break;
             }
-
-            ngx_http_plum_forget_header(r, &h[i]);
-
-            if (ngx_http_plum_unlink_header(r, prev, part, i) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-            goto again;
         }
 
-        prev = part;
+        if (i == part->nelts) {
+            prev = part;
+            part = part->next;
+            continue;
+        }
+
+        ngx_http_plum_forget_header(r, &h[i]);
+
+        if (ngx_http_plum_unlink_header(r, prev, part, i) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        /* what is left of the part, or the one that took its place */
+
+        part = prev ? prev->next : &r->headers_in.headers.part;
     }
 
     return NGX_OK;
 }
 
 
-static ngx_uint_t
-ngx_http_plum_is_one_of(ngx_table_elt_t *h, const ngx_http_plum_names_t *names)
+ngx_uint_t
+ngx_http_plum_has_name(const ngx_http_plum_names_t *names,
+    const ngx_str_t *key)
 {
     ngx_uint_t         i;
+    plum_str_t         text;
     const plum_str_t  *name;
 
-    if (!(names->lengths >> h->key.len % 64 & 1)) {
+    if (!(names->lengths >> key->len % 64 & 1)) {
         return 0;
     }
+
+    text.data = key->data;
+    text.len = key->len;
 
     name = names->names.elts;
 
     for (i = 0; i < names->names.nelts; i++) {
-        if (ngx_http_plum_is_header(h, &name[i])) {
+        if (plum_header_same(&text, &name[i])) {
             return 1;
         }
     }

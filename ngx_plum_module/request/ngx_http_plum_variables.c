@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_plum_get_reason(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_secret(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_signed_id(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_event_type(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_key(ngx_http_request_t *r,
@@ -83,6 +85,7 @@ static ngx_http_variable_t  ngx_http_plum_vars[] = {
     ngx_http_plum_var("plum_verdict", ngx_http_plum_get_verdict),
     ngx_http_plum_var("plum_reason", ngx_http_plum_get_reason),
     ngx_http_plum_var("plum_secret", ngx_http_plum_get_secret),
+    ngx_http_plum_var("plum_signed_id", ngx_http_plum_get_signed_id),
     ngx_http_plum_var("plum_event_type", ngx_http_plum_get_event_type),
     ngx_http_plum_var("plum_key", ngx_http_plum_get_key),
     ngx_http_plum_var("plum_record", ngx_http_plum_get_record),
@@ -294,6 +297,36 @@ ngx_http_plum_get_secret(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     if (secret) {
         *value = secret->label;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_signed_id(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    ngx_uint_t                    i;
+    ngx_http_plum_proof_t        *proof;
+    ngx_http_plum_signature_t   **signature;
+
+    if (ctx->proofs == NULL) {
+        return NGX_OK;
+    }
+
+    signature = ctx->plcf->signatures->elts;
+
+    for (i = 0; i < ctx->plcf->signatures->nelts; i++) {
+        proof = &ctx->proofs[i];
+
+        if (signature[i]->scheme.id.len && proof->secret
+            && proof->reason == PLUM_REASON_NONE)
+        {
+            value->data = (u_char *) proof->credential->id.data;
+            value->len = proof->credential->id.len;
+            break;
+        }
     }
 
     return NGX_OK;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include <plum_encoding.h>
+#include <plum_header.h>
 #include <plum_signature.h>
-#include <plum_str.h>
 
 #include <openssl/evp.h>
 
@@ -34,8 +34,8 @@ find_header(void *data, const plum_str_t *name, plum_str_t *value)
 
     r = data;
 
-    *value = plum_str_same(name, &r->scheme->header) ? r->lines[0]
-             : plum_str_same(name, &r->scheme->timestamp) ? r->lines[1]
+    *value = plum_header_same(name, &r->scheme->header) ? r->lines[0]
+             : plum_header_same(name, &r->scheme->timestamp) ? r->lines[1]
              : r->lines[2];
 
     return 1;
