@@ -23,7 +23,9 @@
 #include <plum_signature.h>
 
 
-#define NGX_HTTP_PLUM_CAPTURE_MAX    512     /* bytes of a captured value */
+/* bytes of a captured value; tokens of a body are read as captures are */
+
+#define NGX_HTTP_PLUM_CAPTURE_MAX    PLUM_SCHEME_TOKEN_MAX
 
 #define NGX_HTTP_PLUM_STALE          3       /* variables of the raw body */
 

@@ -54,7 +54,10 @@ ngx_int_t ngx_http_plum_review_headers(ngx_conf_t *cf,
 ngx_int_t ngx_http_plum_review_tls(ngx_conf_t *cf,
     ngx_http_plum_location_t *location);
 
-/* secrets of signatures: so many that bodies of strangers are costly */
+/*
+ * Secrets of signatures: those that no request can fit, those that look wrong,
+ * and so many that bodies of strangers are costly
+ */
 
 ngx_int_t ngx_http_plum_review_secrets(ngx_conf_t *cf,
     ngx_http_plum_location_t *location);

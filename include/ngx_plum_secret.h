@@ -20,8 +20,10 @@
 typedef struct {
     ngx_str_t            name;
     ngx_str_t            label;          /* name#n: how logs speak of it */
+    ngx_str_t            file;
     ngx_str_t            bytes;
     ngx_uint_t           public_key;     /* 1: Ed25519, encoding=whpk */
+    ngx_uint_t           raw;            /* 1: as it stands in the file */
     u_char               print[NGX_PLUM_SECRET_PRINT];
                                          /* of SHA-256 of the bytes */
 } ngx_plum_secret_t;

@@ -68,6 +68,7 @@
 #define PLUM_SCHEME_PUBLIC       2       /* of these: of Ed25519 */
 #define PLUM_SCHEME_ITEMS        64      /* of a list, whatever they are */
 #define PLUM_SCHEME_HEADER_MAX   8192    /* bytes of a credential header */
+#define PLUM_SCHEME_TOKEN_MAX    512     /* bytes of a body token */
 
 #define PLUM_TOLERANCE_DEFAULT   300     /* seconds, where there is a stamp */
 #define PLUM_GIVEN_TOLERANCE     1u      /* the bit in plum_scheme_t.given */

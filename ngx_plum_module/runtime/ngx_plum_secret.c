@@ -79,6 +79,7 @@ ngx_plum_secret_read(ngx_conf_t *cf, ngx_plum_secret_t *secret,
     }
 
     secret->name = *name;
+    secret->file = *file;
     secret->bytes.len = 0;
 
     /* of the largest file, so that no piece of a secret is left elsewhere */
@@ -219,6 +220,7 @@ ngx_plum_secret_raw(ngx_plum_secret_t *secret, plum_str_t *text, u_char *buf)
 {
     ngx_memcpy(buf, text->data, text->len);
     secret->bytes.len = text->len;
+    secret->raw = 1;
 
     return NULL;
 }
