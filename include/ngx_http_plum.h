@@ -285,6 +285,8 @@ typedef struct {
     unsigned                         waiting:1;  /* for the store's reply */
     unsigned                         resumed:1;  /* comes back to its stage */
     unsigned                         held:1;     /* the claim is ours */
+    unsigned                         page:1;     /* an error page of a request
+                                                    that has not passed */
     unsigned                         answered:1; /* header filter ran */
 } ngx_http_plum_ctx_t;
 
@@ -363,6 +365,11 @@ void ngx_http_plum_log_refusal(ngx_http_request_t *r,
     const ngx_http_plum_loc_conf_t *plcf, plum_reason_t reason,
     const char *detail);
 
+/* the headers that belong to the answer of a refusal: Allow, Retry-After */
+
+ngx_int_t ngx_http_plum_refuse_headers(ngx_http_request_t *r,
+    plum_reason_t reason);
+
 /* ctx: NULL where the request was not judged; found again after redirects */
 
 ngx_http_plum_ctx_t *ngx_http_plum_get_ctx(ngx_http_request_t *r);
@@ -431,7 +438,22 @@ void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 /* answer: filters, and answers to duplicates and dropped events */
 
 ngx_int_t ngx_http_plum_answer_init(void);
+ngx_int_t ngx_http_plum_next_header(ngx_http_request_t *r);
+ngx_int_t ngx_http_plum_next_body(ngx_http_request_t *r, ngx_chain_t *in);
 ngx_int_t ngx_http_plum_send_duplicate(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+/*
+ * kept: an answer that is kept for duplicates.  collect holds the header
+ * back, collect_answer takes the body in.  send_kept returns NGX_DECLINED
+ * where what was kept cannot be read, and nothing has been sent.
+ */
+
+ngx_int_t ngx_http_plum_collect(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_collect_answer(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
+ngx_int_t ngx_http_plum_send_kept(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 /* variables */

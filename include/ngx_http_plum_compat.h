@@ -30,6 +30,14 @@
 
 
 /*
+ * since 1.29.0 what an upstream says before its answer (103, "early hints") is
+ * passed on, where "early_hints" allows it, by filters of its own
+ */
+
+#define NGX_HTTP_PLUM_EARLY_HINTS  (nginx_version >= 1029000)
+
+
+/*
  * whether an address (ngx_http_conf_addr_t *) has TLS: by "ssl" or "quic", and
  * in versions that know no "quic" also by "ssl on" in its default server
  */

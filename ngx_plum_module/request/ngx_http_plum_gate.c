@@ -66,8 +66,6 @@ static ngx_int_t ngx_http_plum_again(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_refuse(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
-static ngx_int_t ngx_http_plum_refuse_headers(ngx_http_request_t *r,
-    plum_reason_t reason);
 
 
 static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
@@ -214,6 +212,7 @@ ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
         || (!plcf->enable && r->content_handler == NULL))
     {
+        ctx->page = 1;
         return NGX_DECLINED;
     }
 
@@ -387,7 +386,7 @@ ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_plum_refuse_headers(ngx_http_request_t *r, plum_reason_t reason)
 {
     switch (reason) {
