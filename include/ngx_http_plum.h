@@ -117,6 +117,16 @@ typedef struct {
 } ngx_http_plum_allowlist_t;
 
 
+/* a line of plum_ack with for= */
+
+typedef struct {
+    ngx_http_plum_where_t        where;
+    ngx_uint_t                   ack;        /* NGX_HTTP_PLUM_ACK_OFF, a code */
+    plum_str_t                  *events;
+    ngx_uint_t                   nevents;
+} ngx_http_plum_ack_rule_t;
+
+
 typedef struct {
     ngx_http_plum_where_t        where;
     ngx_str_t                    name;       /* of the variable, with "$" */
@@ -176,7 +186,8 @@ typedef struct {
     ngx_array_t                 *captures;   /* ngx_http_plum_capture_t */
     ngx_http_plum_idempotency_t *idempotency;    /* NULL: off */
     ngx_array_t                 *key;        /* ngx_http_complex_value_t */
-    ngx_uint_t                   ack;
+    ngx_uint_t                   ack;        /* of all other types */
+    ngx_array_t                 *acks;       /* ngx_http_plum_ack_rule_t */
     ngx_uint_t                   log_level;
     ngx_uint_t                   refuse[PLUM_REASON_MAX];    /* codes */
 
@@ -261,6 +272,7 @@ typedef struct {
     ngx_str_t                        event_type; /* from outside of the body;
                                                     empty until the sender is
                                                     known */
+    const ngx_http_plum_ack_rule_t  *ack;    /* NULL: that of plcf */
     size_t                           dropped;
     ngx_str_t                        key;
 
@@ -435,6 +447,16 @@ void ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
 void ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 
+/*
+ * ack: chooses the line of plum_ack that is about this type of event, and
+ * tells what it says: a code, or NGX_HTTP_PLUM_ACK_OFF.  Before the type is
+ * known it is the line without for=.
+ */
+
+ngx_int_t ngx_http_plum_ack_choose(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+ngx_uint_t ngx_http_plum_ack(const ngx_http_plum_ctx_t *ctx);
+
 /* answer: filters, and answers to duplicates and dropped events */
 
 ngx_int_t ngx_http_plum_answer_init(void);
@@ -471,6 +493,8 @@ ngx_int_t ngx_http_plum_probe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 void ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where);
 char *ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
     const char *fmt, ...);
+char *ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,
+    plum_str_t **events, ngx_uint_t *nevents);
 char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
     ngx_http_complex_value_t **cv);
 char *ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd,

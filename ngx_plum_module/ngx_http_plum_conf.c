@@ -345,40 +345,6 @@ ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_plum_loc_conf_t *plcf = conf;
-
-    ngx_int_t   code;
-    ngx_str_t  *value;
-
-    if (plcf->ack != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-        plcf->ack = NGX_HTTP_PLUM_ACK_OFF;
-        return NGX_CONF_OK;
-    }
-
-    code = ngx_atoi(value[1].data, value[1].len);
-
-    if (code < 200 || code > 299) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid code \"%V\", it must be \"off\" or "
-                           "from 200 to 299", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    plcf->ack = code;
-
-    return NGX_CONF_OK;
-}
-
-
-char *
 ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_plum_loc_conf_t *plcf = conf;

@@ -34,8 +34,6 @@ static char *ngx_http_plum_allowlist_event_place(ngx_conf_t *cf,
     ngx_http_plum_allowlist_t *list);
 static char *ngx_http_plum_allowlist_allow(ngx_conf_t *cf,
     ngx_http_plum_block_t *block);
-static char *ngx_http_plum_allowlist_events(ngx_conf_t *cf, ngx_str_t *value,
-    plum_str_t **events, ngx_uint_t *nevents);
 static char *ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
     ngx_http_plum_block_t *block);
 
@@ -270,7 +268,7 @@ ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_block_t *block)
     if (n > 1 && ngx_strncmp(value[n - 1].data, "for=", 4) == 0) {
         n--;
 
-        if (ngx_http_plum_allowlist_events(cf, &value[n], &events, &nevents)
+        if (ngx_http_plum_conf_events(cf, &value[n], &events, &nevents)
             != NGX_CONF_OK)
         {
             return NGX_CONF_ERROR;
@@ -308,8 +306,8 @@ ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_block_t *block)
 
 /* for=a,b.*: names separated by commas */
 
-static char *
-ngx_http_plum_allowlist_events(ngx_conf_t *cf, ngx_str_t *value,
+char *
+ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,
     plum_str_t **events, ngx_uint_t *nevents)
 {
     u_char       *p, *last, *comma;

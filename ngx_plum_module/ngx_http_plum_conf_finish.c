@@ -229,17 +229,27 @@ ngx_http_plum_finish_plan(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
 static char *
 ngx_http_plum_finish_event(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
 {
-    int                        rc;
-    ngx_str_t                  text;
-    ngx_uint_t                 i;
-    plum_error_t               err;
-    ngx_http_plum_capture_t   *capture;
-    ngx_http_plum_allowlist_t *list;
+    int                         rc;
+    ngx_str_t                   text;
+    ngx_uint_t                  i;
+    plum_error_t                err;
+    ngx_http_plum_capture_t    *capture;
+    ngx_http_plum_ack_rule_t   *ack;
+    ngx_http_plum_allowlist_t  *list;
 
     list = plcf->allowlist;
 
     if (list->event == NGX_HTTP_PLUM_EVENT_NONE) {
-        return NGX_CONF_OK;
+
+        if (plcf->acks == NULL) {
+            return NGX_CONF_OK;
+        }
+
+        ack = plcf->acks->elts;
+
+        return ngx_http_plum_conf_error(cf, &ack->where,
+                         "\"for=\" of \"plum_ack\" needs an \"event_type\" "
+                         "in allowlist \"%V\"", &list->name);
     }
 
     rc = (list->event == NGX_HTTP_PLUM_EVENT_PATH)

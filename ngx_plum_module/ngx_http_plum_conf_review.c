@@ -95,13 +95,20 @@ ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
 static ngx_int_t
 ngx_http_plum_review_answer(ngx_conf_t *cf, ngx_http_plum_location_t *location)
 {
+    ngx_uint_t                 i, off;
     ngx_http_plum_loc_conf_t  *plcf;
+    ngx_http_plum_ack_rule_t  *rule;
 
     plcf = location->plcf;
 
-    if (plcf->idempotency && plcf->idempotency->answer
-        && plcf->ack != NGX_HTTP_PLUM_ACK_OFF)
-    {
+    off = (plcf->ack == NGX_HTTP_PLUM_ACK_OFF);
+    rule = plcf->acks ? plcf->acks->elts : NULL;
+
+    for (i = 0; plcf->acks && i < plcf->acks->nelts; i++) {
+        off |= (rule[i].ack == NGX_HTTP_PLUM_ACK_OFF);
+    }
+
+    if (plcf->idempotency && plcf->idempotency->answer && !off) {
         ngx_http_plum_conf_warn(cf, &plcf->where,
                                 "\"answer=\" without \"plum_ack off\": "
                                 "duplicates get the upstream's answer, the "

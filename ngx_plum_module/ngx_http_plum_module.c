@@ -141,7 +141,7 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       NULL },
 
     { ngx_string("plum_ack"),
-      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE12,
       ngx_http_plum_conf_ack,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -310,6 +310,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
     plcf->idempotency = NGX_CONF_UNSET_PTR;
     plcf->key = NGX_CONF_UNSET_PTR;
     plcf->ack = NGX_CONF_UNSET_UINT;
+    plcf->acks = NGX_CONF_UNSET_PTR;
     plcf->log_level = NGX_CONF_UNSET_UINT;
 
     for (i = 0; i < PLUM_REASON_MAX; i++) {
@@ -351,6 +352,7 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->idempotency, prev->idempotency, NULL);
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
     ngx_conf_merge_uint_value(conf->ack, prev->ack, NGX_HTTP_OK);
+    ngx_conf_merge_ptr_value(conf->acks, prev->acks, NULL);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_WARN);
 
     for (i = 0; i < PLUM_REASON_MAX; i++) {

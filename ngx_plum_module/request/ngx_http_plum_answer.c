@@ -129,16 +129,16 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
         if (ctx->held
             && ctx->plcf->idempotency->answer
-            && ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF)
+            && ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF)
         {
             return ngx_http_plum_collect(r, ctx);
         }
 
         ngx_http_plum_settle(ctx, outcome, NULL);
 
-        return (ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF)
+        return (ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF)
                ? ngx_http_next_header_filter(r)
-               : ngx_http_plum_send_bare(r, ctx, ctx->plcf->ack);
+               : ngx_http_plum_send_bare(r, ctx, ngx_http_plum_ack(ctx));
     }
 
     ngx_http_plum_settle(ctx, outcome, NULL);
@@ -386,13 +386,13 @@ ngx_http_plum_send_duplicate(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     rc = NGX_DECLINED;
 
-    if (ctx->claim.answer.len && ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF) {
+    if (ctx->claim.answer.len && ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF) {
         rc = ngx_http_plum_send_kept(r, ctx);
     }
 
     if (rc == NGX_DECLINED) {
-        r->headers_out.status = (ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF)
-                                ? NGX_HTTP_OK : ctx->plcf->ack;
+        r->headers_out.status = (ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF)
+                                ? NGX_HTTP_OK : ngx_http_plum_ack(ctx);
         r->headers_out.content_length_n = 0;
         r->header_only = 1;
 

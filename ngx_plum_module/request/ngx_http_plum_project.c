@@ -83,6 +83,11 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     ctx->event_type = value;
+
+    if (ngx_http_plum_ack_choose(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ctx->dropped = result.dropped;
 
     if (!result.listed) {

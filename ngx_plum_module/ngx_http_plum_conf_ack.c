@@ -1,0 +1,130 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+static ngx_int_t ngx_http_plum_ack_code(ngx_str_t *value, ngx_uint_t *ack);
+static char *ngx_http_plum_ack_rule(ngx_conf_t *cf,
+    ngx_http_plum_loc_conf_t *plcf, ngx_uint_t ack, ngx_str_t *value);
+
+
+/* plum_ack code|off [for=type,...] */
+
+char *
+ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_loc_conf_t *plcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   ack;
+
+    value = cf->args->elts;
+
+    if (ngx_http_plum_ack_code(&value[1], &ack) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid code \"%V\", it must be \"off\" or "
+                           "from 200 to 299", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strncmp(value[2].data, "for=", 4) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown parameter \"%V\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        return ngx_http_plum_ack_rule(cf, plcf, ack, &value[2]);
+    }
+
+    if (plcf->ack != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    plcf->ack = ack;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_ack_code(ngx_str_t *value, ngx_uint_t *ack)
+{
+    ngx_int_t  code;
+
+    if (ngx_strcmp(value->data, "off") == 0) {
+        *ack = NGX_HTTP_PLUM_ACK_OFF;
+        return NGX_OK;
+    }
+
+    code = ngx_atoi(value->data, value->len);
+
+    if (code < 200 || code > 299) {
+        return NGX_ERROR;
+    }
+
+    *ack = (ngx_uint_t) code;
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_plum_ack_rule(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf,
+    ngx_uint_t ack, ngx_str_t *value)
+{
+    int                        rc;
+    plum_str_t                 path;
+    plum_plan_t               *plan;
+    plum_error_t               err;
+    ngx_http_plum_ack_rule_t  *rule;
+
+    if (plcf->acks == NGX_CONF_UNSET_PTR) {
+        plcf->acks = ngx_array_create(cf->pool, 2,
+                                      sizeof(ngx_http_plum_ack_rule_t));
+        if (plcf->acks == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    rule = ngx_array_push(plcf->acks);
+    if (rule == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rule->ack = ack;
+
+    ngx_http_plum_conf_where(cf, &rule->where);
+
+    if (ngx_http_plum_conf_events(cf, value, &rule->events, &rule->nevents)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    /* the types are spelt as those of an allowlist, whose plan checks them */
+
+    plan = plum_plan_create();
+    if (plan == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    path.data = (u_char *) "**";
+    path.len = 2;
+
+    rc = plum_plan_allow(plan, &path, rule->events, rule->nevents, &err);
+
+    plum_plan_destroy(plan);
+
+    if (rc != PLUM_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
