@@ -63,6 +63,7 @@ $t->run;
 
 cuts();
 followed();
+followed_chunks();
 cut_short();
 $t->done_testing;
 
@@ -149,6 +150,30 @@ sub followed {
         'both forwarded, in order');
     is(sends($c, request('/', $first), 10)->status, 200, 'and a third one');
     is_deeply(forwarded(), ['{"id":"first"}'], 'which is forwarded');
+    return;
+}
+
+
+# in chunks, and more than what is read at once: what follows is read along
+# with the end of the body
+
+sub followed_chunks {
+    for my $size (10, 3000, 15_000, 16_384, 30_000, 65_000, 200_000) {
+        my $c = $t->client(0);
+        my $bytes = '';
+        for my $id ('first', 'second') {
+            my $body = body_of($id, $size);
+            my %request = $t->signed(scheme => 'github', secret => $SECRET,
+                body => $body);
+            $bytes .= $c->head(%request, chunked => 1)
+                . Test::Plum::Client::chunks($body, [3, 700, 5000]);
+        }
+        $c->write($bytes);
+        is($c->read_response->status, 200, "two of $size in chunks, $_")
+            for 1, 2;
+        is_deeply(forwarded(), ['{"id":"first"}', '{"id":"second"}'],
+            'both forwarded, in order');
+    }
     return;
 }
 

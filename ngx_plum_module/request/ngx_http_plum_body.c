@@ -27,8 +27,8 @@ static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
 ngx_int_t
 ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    ngx_buf_t  *header_in;
     ngx_int_t   rc;
+    ngx_buf_t  *header_in, *shown;
 
     if (ctx->read) {
         return ngx_http_plum_collect_body(r, ctx);
@@ -48,11 +48,19 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    shown = r->header_in;
+
     rc = ngx_http_read_client_request_body(r, ngx_http_plum_body_handler);
 
-    /* what is still to be read goes to the request body's own buffer */
+    /*
+     * What is still to be read goes to the request body's own buffer.  If the
+     * reader has put another one here, the next request of the connection has
+     * come along with the end of a body in chunks, and is in it.
+     */
 
-    r->header_in = header_in;
+    if (r->header_in == shown) {
+        r->header_in = header_in;
+    }
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
 
