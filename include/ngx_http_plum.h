@@ -14,6 +14,7 @@
 
 #include <openssl/sha.h>
 
+#include <ngx_http_plum_budget.h>
 #include <ngx_http_plum_compat.h>
 #include <ngx_plum_secret.h>
 #include <ngx_plum_store.h>
@@ -156,6 +157,8 @@ typedef struct {
     ngx_array_t                  allowlists; /* ngx_http_plum_allowlist_t * */
     ngx_array_t                  stores;     /* ngx_plum_store_t * */
     ngx_array_t                  locations;  /* ngx_http_plum_location_t */
+    size_t                       body_budget;
+    ngx_http_plum_where_t        budget_where;
     ngx_array_t                  warnings;   /* ngx_str_t: those written */
     ngx_http_plum_allowlist_t    all;        /* built in */
     ngx_int_t                    stale[NGX_HTTP_PLUM_STALE];
@@ -264,7 +267,7 @@ typedef struct {
     ngx_str_t                        tls_version;
     ngx_http_plum_proof_t           *proofs; /* by signature */
 
-    ngx_buf_t                       *gathered;   /* of a body in chunks */
+    ngx_http_plum_body_t             body;   /* its memory */
     ngx_str_t                        raw;    /* body as received */
     ngx_str_t                        clean;  /* body as forwarded */
     off_t                            received;
@@ -292,7 +295,6 @@ typedef struct {
     unsigned                         started:1;  /* walks the stages */
     unsigned                         passed:1;   /* through all stages */
     unsigned                         reading:1;  /* body is being read */
-    unsigned                         gather:1;   /* body comes in chunks */
     unsigned                         read:1;     /* body is complete */
     unsigned                         waiting:1;  /* for the store's reply */
     unsigned                         resumed:1;  /* comes back to its stage */
@@ -371,6 +373,14 @@ ngx_int_t ngx_http_plum_handler(ngx_http_request_t *r);
 
 void ngx_http_plum_resume(ngx_http_plum_ctx_t *ctx);
 
+/*
+ * Refuses for ctx->reason: the line in the log, the headers of the answer.
+ * Returns its status, or NGX_DECLINED where the request is only observed.
+ */
+
+ngx_int_t ngx_http_plum_refuse(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
 /* writes the one line that a refusal has in the error log */
 
 void ngx_http_plum_log_refusal(ngx_http_request_t *r,
@@ -407,9 +417,46 @@ ngx_http_plum_certificate_t *ngx_http_plum_certificate_create(ngx_conf_t *cf,
 ngx_int_t ngx_http_plum_certificate(ngx_http_request_t *r,
     const ngx_http_plum_certificate_t *certificate, ngx_uint_t required);
 
-/* body: the filter that counts */
+/*
+ * body: asks for the memory of a body, before its first byte is read; NGX_OK,
+ * or NGX_DECLINED with ctx->reason set
+ */
 
-void ngx_http_plum_body_init(void);
+ngx_int_t ngx_http_plum_body_begin(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+/* gather: the request body filter */
+
+void ngx_http_plum_gather_init(void);
+
+/*
+ * budget, see ngx_http_plum_budget.h.  Where memory is asked for, NGX_DECLINED
+ * says that there is none: ctx->reason is set.
+ *
+ * fits     true if that many bytes could be had now
+ * charge   the body's memory is so many bytes from now on; to more by giving
+ *          up other bodies, to less always
+ * copy     so many bytes more, for the clean copy
+ * grow     charges for a piece of that size and what is outside, allocates it
+ *          (NGX_ERROR: there is no memory), and moves the body to it
+ * drop     frees a buffer of NGINX's that is no longer used
+ * expose   the body may be given up for another one from now on; first: before
+ *          all others
+ * protect  it may not any more
+ * free     its memory is freed and the request has no body any more; a reader
+ *          that is still active gets a buffer of one byte
+ * release  when the request is freed
+ */
+
+ngx_uint_t ngx_http_plum_budget_fits(ngx_http_plum_ctx_t *ctx, size_t size);
+ngx_int_t ngx_http_plum_budget_charge(ngx_http_plum_ctx_t *ctx, size_t size);
+ngx_int_t ngx_http_plum_budget_copy(ngx_http_plum_ctx_t *ctx, size_t size);
+ngx_int_t ngx_http_plum_budget_grow(ngx_http_plum_ctx_t *ctx, size_t room);
+void ngx_http_plum_budget_drop(ngx_http_plum_ctx_t *ctx, u_char *p);
+void ngx_http_plum_budget_expose(ngx_http_plum_ctx_t *ctx, ngx_uint_t first);
+void ngx_http_plum_budget_protect(ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_budget_free(ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_budget_release(ngx_http_plum_ctx_t *ctx);
 
 /* replace: what is forwarded, in place of what was received */
 
@@ -518,6 +565,13 @@ char *ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
 /* prepares the TLS contexts of servers that demand client certificates */
 
 ngx_int_t ngx_http_plum_conf_certificates(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
+
+/* plum_body_budget: the directive, and its value once all is merged */
+
+char *ngx_http_plum_conf_budget(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_plum_conf_budget_finish(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf);
 
 /* resolves names and builds the plan of a location where plum is on */

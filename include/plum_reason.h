@@ -31,6 +31,8 @@
       "the body is larger than plum_max_body")                                \
     X(HEADER_SPELLING, "header_spelling", 400,                                \
       "a header is spelt with \"_\" where another spelling is read")          \
+    X(BODY_BUDGET, "body_budget", 503,                                        \
+      "plum_body_budget has no memory left for the body")                     \
     X(CREDENTIAL_MISSING, "credential_missing", 401,                          \
       "a credential is missing")                                              \
     X(CREDENTIAL_MALFORMED, "credential_malformed", 401,                      \

@@ -77,6 +77,13 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       offsetof(ngx_http_plum_loc_conf_t, max_body),
       NULL },
 
+    { ngx_string("plum_body_budget"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_plum_conf_budget,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_plum_main_conf_t, body_budget),
+      NULL },
+
     { ngx_string("plum_secret"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
       ngx_http_plum_conf_secret,
@@ -248,6 +255,8 @@ ngx_http_plum_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    pmcf->body_budget = NGX_CONF_UNSET_SIZE;
+
     /* the built-in list: the whole body */
 
     rule = ngx_array_push(&pmcf->all.rules);
@@ -394,15 +403,6 @@ ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     /*
-     * the raw body must not reach a temporary file, so the buffer has to hold
-     * any body that is not refused; the core module has been merged before
-     */
-
-    if (clcf->client_body_buffer_size < plcf->max_body + 1) {
-        clcf->client_body_buffer_size = plcf->max_body + 1;
-    }
-
-    /*
      * NGINX would refuse by client_max_body_size before the location's
      * handlers are asked, and an error page could take the body elsewhere;
      * so the gate takes that limit over
@@ -419,6 +419,13 @@ ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
         }
 
         clcf->client_max_body_size = 0;
+
+        /*
+         * only the first buffer: what is read goes to memory that grows with
+         * it, and never to a file
+         */
+
+        clcf->client_body_buffer_size = NGX_HTTP_PLUM_FIRST;
     }
 
     location = ngx_array_push(&pmcf->locations);
@@ -453,7 +460,9 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_http_plum_conf_owners(cf, pmcf) != NGX_OK) {
+    if (ngx_http_plum_conf_owners(cf, pmcf) != NGX_OK
+        || ngx_http_plum_conf_budget_finish(cf, pmcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -479,7 +488,7 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    ngx_http_plum_body_init();
+    ngx_http_plum_gather_init();
 
     return ngx_http_plum_conf_review(cf, pmcf);
 }

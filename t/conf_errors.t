@@ -220,6 +220,12 @@ sub silent {
         . 'retention=7d lease=30s in_flight=wait:5s unavailable=refuse '
         . 'success=2xx,409 in_doubt=hold answer=off;');
 
+    $silent->('a budget for two copies of the largest body', store =>
+        'plum_store mem memory:1m; plum_body_budget 200k;',
+        parts => {more => 'plum_max_body 90k;'});
+    $silent->('bodies larger than the budget is where nothing is said', more =>
+        'plum_max_body 100m;');
+
     my ($status, $said) = run_command(
         $t->_argv($t->path('config-test.conf'), 'dump.log'), '-T', '-q');
     is($status, 0, 'the dump');
@@ -487,6 +493,14 @@ more plum_max_body big;
     "plum_max_body" directive invalid value
 more plum_max_body 0;
     @on "plum_max_body" must not be zero
+store plum_store mem memory:1m;\nplum_body_budget 500k; #!
+    "plum_body_budget" of 512000 bytes is too small for the largest "plum_max_body": a body and its clean copy need 526336 bytes
+store plum_store mem memory:1m;\nplum_body_budget big; #!
+    "plum_body_budget" directive invalid value
+store plum_store mem memory:1m;\nplum_body_budget 1m;\nplum_body_budget 1m; #!
+    "plum_body_budget" directive is duplicate
+more plum_body_budget 1m;
+    "plum_body_budget" directive is not allowed here
 tls plum_tls TLSv1.1;
     invalid value "TLSv1.1", it must be "off", "TLSv1.2" or "TLSv1.3"
 tls plum_tls off client_certificate;

@@ -7,21 +7,16 @@
 #include <ngx_http_plum.h>
 
 
-static ngx_int_t ngx_http_plum_body_room(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_plum_body_small(ngx_http_request_t *r);
+static ngx_int_t ngx_http_plum_body_room(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 static void ngx_http_plum_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_collect_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
-static ngx_int_t ngx_http_plum_copy_body(ngx_http_request_t *r, ngx_str_t *raw,
-    off_t size);
-static ngx_int_t ngx_http_plum_request_body_filter(ngx_http_request_t *r,
-    ngx_chain_t *in);
-static ngx_int_t ngx_http_plum_gather(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
-static ngx_int_t ngx_http_plum_gather_room(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, size_t size);
-
-
-static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
+static void ngx_http_plum_trim_body(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_copy_body(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, off_t size);
 
 
 ngx_int_t
@@ -35,7 +30,6 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     ctx->reading = 1;
-    ctx->gather = (r->headers_in.chunked && r->request_body == NULL);
 
     /* the raw body is never written to a file, whatever the location says */
 
@@ -44,8 +38,22 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     header_in = r->header_in;
 
-    if (ngx_http_plum_body_room(r) != NGX_OK) {
-        return NGX_ERROR;
+    if (r->request_body == NULL && !r->discard_body) {
+
+        rc = ngx_http_plum_body_begin(r, ctx);
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_plum_body_room(r, ctx);
+        }
+
+        if (rc == NGX_DECLINED
+            && ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE)
+        {
+            ctx->body.left = ctx->reason;
+
+        } else if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     shown = r->header_in;
@@ -64,7 +72,7 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
 
-        /* the filter below has said why, or NGINX has */
+        /* the body filter has said why, or NGINX has */
 
         return rc;
     }
@@ -79,38 +87,132 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
+ngx_int_t
+ngx_http_plum_body_begin(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    off_t                      size;
+    size_t                     first;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ctx->body.begun = 1;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    size = r->headers_in.content_length_n;
+    first = clcf->client_body_buffer_size;
+
+    if (!r->headers_in.chunked) {
+
+        if (size > ctx->plcf->body_limit) {
+            ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
+            return NGX_DECLINED;
+        }
+
+        if (ngx_http_plum_body_small(r)) {
+            return NGX_OK;
+        }
+
+        /* with its clean copy */
+
+        if (!ngx_http_plum_budget_fits(ctx, 2 * (size_t) size)) {
+            ctx->reason = PLUM_REASON_BODY_BUDGET;
+            return NGX_DECLINED;
+        }
+
+        first = ngx_min(first, (size_t) size);
+    }
+
+    /* who sent a static key that fits is known */
+
+    ctx->body.stranger = (ngx_http_plum_proof_secret(ctx) == NULL
+                          && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE);
+
+    if (ngx_http_plum_budget_charge(ctx, first) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ctx->body.outside = first;
+
+    return NGX_OK;
+}
+
+
+/* of a declared length: no more memory than NGINX needs for any request */
+
+static ngx_uint_t
+ngx_http_plum_body_small(ngx_http_request_t *r)
+{
+    off_t  size;
+
+    size = r->headers_in.content_length_n;
+
+    if (size < (off_t) ngx_pagesize) {
+        return 1;
+    }
+
+    return r->http_version <= NGX_HTTP_VERSION_11
+           && r->header_in->pos != r->header_in->last
+           && size <= r->header_in->end - r->header_in->pos;
+}
+
+
 /*
  * NGINX leaves what came along with the header where it is, and reads the
  * rest to another buffer, which would have to be joined; unless the buffer of
- * the header has room for the whole body.  So the reader is shown one that
- * has; the caller puts the other one back as soon as the reader returns.
+ * the header has room for the whole body.  So the reader of a small body is
+ * shown one that has; the caller puts the other one back as soon as the reader
+ * returns.
  */
 
 static ngx_int_t
-ngx_http_plum_body_room(ngx_http_request_t *r)
+ngx_http_plum_body_room(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     off_t       size, preread;
     ngx_buf_t  *b, *header;
+    ngx_int_t   rc;
 
     header = r->header_in;
     preread = header->last - header->pos;
     size = r->headers_in.content_length_n;
 
     if (r->http_version > NGX_HTTP_VERSION_11
-        || r->request_body
-        || r->discard_body
+        || r->headers_in.chunked
         || preread == 0
-        || size <= header->end - header->pos)
+        || size <= header->end - header->pos
+        || size > NGX_HTTP_PLUM_FIRST)
     {
         return NGX_OK;
     }
 
-    b = ngx_create_temp_buf(r->pool, (size_t) size);
+    b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_ERROR;
     }
 
-    b->last = ngx_cpymem(b->last, header->pos, (size_t) preread);
+    if (ctx->body.outside) {
+
+        /* NGINX will not allocate anything */
+
+        ctx->body.outside = 0;
+
+        rc = ngx_http_plum_budget_grow(ctx, (size_t) size);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        b->start = ctx->body.start;
+
+    } else {
+        b->start = ngx_palloc(r->pool, (size_t) size);
+        if (b->start == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    b->pos = b->start;
+    b->last = ngx_cpymem(b->start, header->pos, (size_t) preread);
+    b->end = b->start + size;
+    b->temporary = 1;
 
     header->pos = header->last;
 
@@ -154,6 +256,22 @@ ngx_http_plum_collect_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_uint_t    pieces;
     ngx_chain_t  *cl;
 
+    if (ctx->body.left) {
+        ctx->reason = ctx->body.left;
+        return NGX_DECLINED;
+    }
+
+    if (r->request_body) {
+        ngx_http_plum_trim_body(r, ctx);
+    }
+
+    if (ctx->body.len) {
+        ctx->raw.data = ctx->body.start;
+        ctx->raw.len = ctx->body.len;
+
+        return NGX_OK;
+    }
+
     size = 0;
     pieces = 0;
 
@@ -192,27 +310,74 @@ ngx_http_plum_collect_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    return (pieces > 1) ? ngx_http_plum_copy_body(r, &ctx->raw, size)
-                        : NGX_OK;
+    return (pieces > 1) ? ngx_http_plum_copy_body(r, ctx, size) : NGX_OK;
+}
+
+
+/* the memory that the body turned out not to need */
+
+static void
+ngx_http_plum_trim_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_buf_t                *b;
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    if (rb->buf == NULL && !ctx->body.own) {
+
+        /* it all came along with the header */
+
+        ctx->body.outside = 0;
+        (void) ngx_http_plum_budget_charge(ctx, 0);
+
+        return;
+    }
+
+    if (rb->buf == NULL || !ctx->body.own) {
+        return;
+    }
+
+    if (ctx->body.outside) {
+        ngx_http_plum_budget_drop(ctx, rb->buf->start);
+    }
+
+    rb->buf = NULL;
+
+    b = rb->bufs ? rb->bufs->buf : NULL;
+
+    if (ctx->body.room - ctx->body.len < ngx_pagesize
+        || b == NULL
+        || b->start != ctx->body.start
+        || ngx_http_plum_budget_grow(ctx, ctx->body.len) != NGX_OK)
+    {
+        return;
+    }
+
+    b->start = ctx->body.start;
+    b->pos = b->start;
+    b->last = b->start + ctx->body.len;
+    b->end = b->last;
 }
 
 
 static ngx_int_t
-ngx_http_plum_copy_body(ngx_http_request_t *r, ngx_str_t *raw, off_t size)
+ngx_http_plum_copy_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    off_t size)
 {
     u_char       *p;
     size_t        n;
-    ssize_t       rc;
+    ssize_t       got;
+    ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
-    raw->data = ngx_pnalloc(r->pool, (size_t) size);
-    if (raw->data == NULL) {
-        return NGX_ERROR;
+    rc = ngx_http_plum_budget_grow(ctx, (size_t) size);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    raw->len = (size_t) size;
-    p = raw->data;
+    p = ctx->body.start;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
         b = cl->buf;
@@ -231,177 +396,23 @@ ngx_http_plum_copy_body(ngx_http_request_t *r, ngx_str_t *raw, off_t size)
         n = (size_t) (b->file_last - b->file_pos);
 
         while (n) {
-            rc = ngx_read_file(b->file, p, n, b->file_last - (off_t) n);
+            got = ngx_read_file(b->file, p, n, b->file_last - (off_t) n);
 
-            if (rc <= 0) {
+            if (got <= 0) {
                 ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                               "plum: the file of a request body ended early");
                 return NGX_ERROR;
             }
 
-            p += rc;
-            n -= (size_t) rc;
+            p += got;
+            n -= (size_t) got;
         }
     }
+
+    ctx->body.len = (size_t) size;
+
+    ctx->raw.data = ctx->body.start;
+    ctx->raw.len = ctx->body.len;
 
     return NGX_OK;
-}
-
-
-/* counts while the body is read: a length may not have been declared */
-
-static ngx_int_t
-ngx_http_plum_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
-{
-    ngx_chain_t          *cl;
-    ngx_http_plum_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
-
-    if (ctx == NULL || ctx->read || ctx->passed) {
-        return ngx_http_next_request_body_filter(r, in);
-    }
-
-    for (cl = in; cl; cl = cl->next) {
-        ctx->received += ngx_buf_size(cl->buf);
-    }
-
-    if (ctx->received > ctx->plcf->body_limit
-        && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE)
-    {
-        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
-        ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
-
-        ngx_http_plum_log_refusal(r, ctx->plcf, ctx->reason, NULL);
-
-        /* what is left of the body must not be taken for a request */
-
-        r->keepalive = 0;
-        r->lingering_close = 1;
-
-        return ctx->plcf->refuse[ctx->reason];
-    }
-
-    return ctx->gather ? ngx_http_plum_gather(r, ctx, in)
-                       : ngx_http_next_request_body_filter(r, in);
-}
-
-
-/*
- * NGINX would keep the framing of chunks in the buffer along with what they
- * hold, and write all to a file once it is full.
- */
-
-static ngx_int_t
-ngx_http_plum_gather(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_chain_t *in)
-{
-    size_t        size;
-    ngx_buf_t    *b;
-    ngx_uint_t    last;
-    ngx_chain_t  *cl, out;
-
-    size = 0;
-    last = 0;
-
-    for (cl = in; cl; cl = cl->next) {
-        size += cl->buf->last - cl->buf->pos;
-        last |= cl->buf->last_buf;
-    }
-
-    if (ctx->received > ctx->plcf->body_limit) {
-
-        /* observed only, and to be forwarded as it comes */
-
-        ctx->gather = 0;
-
-        b = ctx->gathered;
-
-        if (b == NULL || b->last == b->pos) {
-            return ngx_http_next_request_body_filter(r, in);
-        }
-
-        out.buf = b;
-        out.next = in;
-
-        return ngx_http_next_request_body_filter(r, &out);
-    }
-
-    if (ngx_http_plum_gather_room(r, ctx, size) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    b = ctx->gathered;
-
-    for (cl = in; cl; cl = cl->next) {
-
-        if (cl->buf->last == cl->buf->pos) {
-
-            /* the last one, which has no memory */
-
-            continue;
-        }
-
-        b->last = ngx_cpymem(b->last, cl->buf->pos,
-                             cl->buf->last - cl->buf->pos);
-
-        /* consumed, so that the buffer is used again */
-
-        cl->buf->pos = cl->buf->last;
-    }
-
-    if (!last) {
-        return ngx_http_next_request_body_filter(r, NULL);
-    }
-
-    b->last_buf = 1;
-    b->temporary = (b->last != b->pos);
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_next_request_body_filter(r, &out);
-}
-
-
-static ngx_int_t
-ngx_http_plum_gather_room(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    size_t size)
-{
-    size_t      room, held;
-    ngx_buf_t  *b, *old;
-
-    old = ctx->gathered;
-
-    if (old && size <= (size_t) (old->end - old->last)) {
-        return NGX_OK;
-    }
-
-    /* by doubling, up to what is allowed: the caller has checked that */
-
-    held = old ? (size_t) (old->last - old->start) : 0;
-    room = ngx_max(2 * held, ngx_max(held + size, ngx_pagesize));
-    room = ngx_min(room, (size_t) ctx->plcf->body_limit);
-
-    b = ngx_create_temp_buf(r->pool, ngx_max(room, 1));
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (old) {
-        b->last = ngx_cpymem(b->last, old->start, held);
-        (void) ngx_pfree(r->pool, old->start);
-    }
-
-    ctx->gathered = b;
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_plum_body_init(void)
-{
-    ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
-    ngx_http_top_request_body_filter = ngx_http_plum_request_body_filter;
 }

@@ -110,8 +110,15 @@ ngx_http_plum_finish_request(void *data)
 }
 
 
+/*
+ * The request has been logged, so no variable looks at its body any more.
+ * Also marks the ctx in the pool's cleanups, see ngx_http_plum_get_ctx().
+ */
+
 static void
 ngx_http_plum_free_ctx(void *data)
 {
-    /* marks the ctx in the pool's cleanups, see ngx_http_plum_get_ctx() */
+    ngx_http_plum_ctx_t *ctx = data;
+
+    ngx_http_plum_budget_release(ctx);
 }

@@ -64,8 +64,13 @@ static ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_again(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
+<<<<<<< HEAD
 static ngx_int_t ngx_http_plum_refuse(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+=======
+static ngx_int_t ngx_http_plum_refuse_headers(ngx_http_request_t *r,
+    plum_reason_t reason);
+>>>>>>> 343d088 (Body: held once, and all bodies within plum_body_budget)
 
 
 static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
@@ -350,7 +355,7 @@ ngx_http_plum_again(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     ngx_http_plum_log_refusal(r, ctx->plcf, ctx->reason, NULL);
@@ -364,6 +369,12 @@ ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
         ctx->passed = 1;
         return NGX_DECLINED;
+    }
+
+    /* variables may look at it, but nobody needs it any more */
+
+    if (ctx->read) {
+        ngx_http_plum_budget_expose(ctx, 1);
     }
 
     if (r->headers_in.expect && !r->expect_tested) {
@@ -394,6 +405,7 @@ ngx_http_plum_refuse_headers(ngx_http_request_t *r, plum_reason_t reason)
     case PLUM_REASON_METHOD:
         return ngx_http_plum_add_header(r, "Allow", "POST");
 
+    case PLUM_REASON_BODY_BUDGET:
     case PLUM_REASON_IN_FLIGHT:
     case PLUM_REASON_STORE_UNAVAILABLE:
         return ngx_http_plum_add_header(r, "Retry-After", "1");

@@ -78,8 +78,9 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return rc;
     }
 
-    if (ngx_http_plum_project_clean(r, ctx, room, result.length) != NGX_OK) {
-        return NGX_ERROR;
+    rc = ngx_http_plum_project_clean(r, ctx, room, result.length);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     ctx->event_type = value;
@@ -183,6 +184,13 @@ ngx_http_plum_project_clean(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     if (len == ctx->raw.len && ngx_memcmp(data, ctx->raw.data, len) == 0) {
         ctx->clean.data = ctx->raw.data;
         return NGX_OK;
+    }
+
+    if (len >= ngx_pagesize
+        && ngx_http_plum_budget_copy(ctx, len) != NGX_OK)
+    {
+        ctx->clean.len = 0;
+        return NGX_DECLINED;
     }
 
     ctx->clean.data = ngx_pnalloc(r->pool, len);

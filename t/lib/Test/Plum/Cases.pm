@@ -28,6 +28,7 @@ my %STATUS = (
     (map { $_ => 400 } qw(json_invalid key_missing)),
     early_data => 425, method => 405, body_too_large => 413,
     event_unlisted => 422, in_flight => 409, store_unavailable => 503,
+    body_budget => 503,
 );
 
 

@@ -1,0 +1,73 @@
+/*
+ * The memory of request bodies, and the budget that all bodies of a worker
+ * share (plum_body_budget).
+ *
+ * What counts: the memory that is allocated for a body, from before its first
+ * byte is read, and the clean copy of it, until the request is freed.  What
+ * does not: bodies that need less than a page, or fit into the buffer that
+ * NGINX has for the header anyway.
+ *
+ * A body is exposed while its sender is unknown and it is being read, and
+ * again once the request has been refused.  If the budget is used up, exposed
+ * bodies are given up for those that need memory: refused requests first, as
+ * nothing is lost by that, then the body that is being read for the longest
+ * time.  So a body is given up only after others have taken as much memory as
+ * the budget has, since it began; a stranger with many slow uploads makes room
+ * by them, one after another.  A body is not given up for a request that was
+ * read before it: that request is refused itself, as the oldest one.
+ *
+ * A body whose sender is known, by a static key in a header, or because the
+ * signature was found right, is never given up.  If such bodies hold the
+ * budget, others are refused.
+ *
+ * All of this is the worker's own: no other process sees it.
+ */
+
+#ifndef _NGX_HTTP_PLUM_BUDGET_H_INCLUDED_
+#define _NGX_HTTP_PLUM_BUDGET_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <plum_reason.h>
+
+
+#define NGX_HTTP_PLUM_BUDGET      (64 * 1024 * 1024)     /* the default */
+
+/* what NGINX allocates for a body before its first byte is there */
+
+#define NGX_HTTP_PLUM_FIRST       (16 * 1024)
+
+/* room beyond a body: for the framing that is read after its last byte */
+
+#define NGX_HTTP_PLUM_SLACK       1024
+
+
+/*
+ * start .. start + len is the body so far, start + room the end of its memory.
+ * It is malloc'ed by ngx_http_plum_budget_grow() where "own" is set, else it
+ * is a buffer of NGINX's, in the pool of the request.
+ */
+
+typedef struct {
+    ngx_queue_t                  queue;      /* if exposed */
+    u_char                      *start;
+    size_t                       len;
+    size_t                       room;
+    size_t                       outside;    /* held by buffers of NGINX's */
+    size_t                       charged;    /* to the budget, for the above */
+    size_t                       copied;     /* likewise, for the clean copy */
+    plum_reason_t                left;       /* observed: why NGINX alone
+                                                reads the rest of it */
+    u_char                       sink[1];    /* rb->buf of one given up */
+
+    unsigned                     own:1;
+    unsigned                     begun:1;    /* has been asked for */
+    unsigned                     stranger:1; /* exposed as soon as charged */
+    unsigned                     exposed:1;
+    unsigned                     gone:1;     /* was given up */
+} ngx_http_plum_body_t;
+
+
+#endif /* _NGX_HTTP_PLUM_BUDGET_H_INCLUDED_ */
