@@ -28,6 +28,8 @@
 
 #define NGX_HTTP_PLUM_CAPTURE_MAX    PLUM_SCHEME_TOKEN_MAX
 
+#define NGX_HTTP_PLUM_MAX_BODY       (256 * 1024)    /* plum_max_body */
+
 #define NGX_HTTP_PLUM_STALE          3       /* variables of the raw body */
 
 #define NGX_HTTP_PLUM_ENFORCE        0
@@ -159,10 +161,22 @@ typedef struct {
     ngx_array_t                  locations;  /* ngx_http_plum_location_t */
     size_t                       body_budget;
     ngx_http_plum_where_t        budget_where;
+    ngx_array_t                  off;        /* ngx_http_plum_loc_conf_t *:
+                                                where plum off is said */
+    ngx_array_t                  rules;      /* ngx_http_plum_rule_t */
     ngx_array_t                  warnings;   /* ngx_str_t: those written */
     ngx_http_plum_allowlist_t    all;        /* built in */
     ngx_int_t                    stale[NGX_HTTP_PLUM_STALE];
 } ngx_http_plum_main_conf_t;
+
+
+/* a directive where plum is not on: it is there for locations inside */
+
+typedef struct {
+    ngx_http_plum_where_t       *where;
+    const char                  *name;
+    void                        *value;      /* as in the configuration */
+} ngx_http_plum_rule_t;
 
 
 /* names of headers, and a bit for each length (modulo 64) that they have */
@@ -181,11 +195,13 @@ typedef struct {
     ngx_http_plum_tls_t         *tls;
     size_t                       max_body;
     off_t                        body_limit; /* with client_max_body_size */
+    off_t                        client_limit;   /* that alone, 0: none */
     ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
     ngx_uint_t                   satisfy;    /* NGX_HTTP_PLUM_SATISFY_* */
     ngx_uint_t                   satisfy_outer;  /* "any" was said outside
                                                     of where the lines are */
     ngx_str_t                    allow;      /* name; empty: none */
+    ngx_http_plum_where_t        allow_where;
     ngx_array_t                 *captures;   /* ngx_http_plum_capture_t */
     ngx_http_plum_idempotency_t *idempotency;    /* NULL: off */
     ngx_array_t                 *key;        /* ngx_http_complex_value_t */
@@ -214,6 +230,7 @@ typedef struct {
 typedef struct {
     ngx_http_plum_loc_conf_t    *plcf;
     ngx_http_core_srv_conf_t    *cscf;
+    ngx_http_core_loc_conf_t    *clcf;
 } ngx_http_plum_location_t;
 
 
@@ -528,7 +545,12 @@ ngx_int_t ngx_http_plum_send_kept(ngx_http_request_t *r,
 /* variables */
 
 ngx_int_t ngx_http_plum_add_variables(ngx_conf_t *cf);
-ngx_int_t ngx_http_plum_add_capture(ngx_conf_t *cf, ngx_str_t *name);
+ngx_int_t ngx_http_plum_capture_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+/* the index of a variable that a plum_capture sets, or NGX_DECLINED */
+
+ngx_int_t ngx_http_plum_find_capture(ngx_conf_t *cf, ngx_str_t *name);
 
 /* the value a probe found, decoded; empty (and NGX_DECLINED) if none */
 
@@ -544,6 +566,11 @@ char *ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,
     plum_str_t **events, ngx_uint_t *nevents);
 char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
     ngx_http_complex_value_t **cv);
+
+/* [warn] where a path rather is one of another language; checked or not */
+
+void ngx_http_plum_conf_path(ngx_conf_t *cf, const plum_str_t *path);
+
 char *ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -552,6 +579,8 @@ char *ngx_http_plum_conf_allowlist(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_plum_conf_tls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_plum_conf_signature(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_plum_conf_capture(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -34,6 +34,59 @@ void ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
     const char *fmt, ...);
 
 
+/*
+ * Remembers what a level of the configuration says itself, before anything is
+ * inherited, where plum is not on: ngx_http_plum_review_unused() warns of
+ * those directives that no location with "plum on" has inherited.
+ */
+
+ngx_int_t ngx_http_plum_review_level(ngx_conf_t *cf,
+    ngx_http_plum_loc_conf_t *plcf);
+ngx_int_t ngx_http_plum_review_unused(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
+
+/*
+ * The allow line, a capture, or the token's or timestamp's place, that leads
+ * into the value at a path of names: then the path's value is an object or an
+ * array.  NULL: none.
+ */
+
+const plum_str_t *ngx_http_plum_review_inside(ngx_http_plum_loc_conf_t *plcf,
+    const plum_str_t *path);
+
+
+/* the reviews, one row each of the table */
+
+/* does a content handler stand behind "plum on" */
+
+ngx_int_t ngx_http_plum_review_handler(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
+/* plum_max_body against client_max_body_size */
+
+ngx_int_t ngx_http_plum_review_body(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
+/* lines of plum_signature that no delivery can satisfy together */
+
+ngx_int_t ngx_http_plum_review_signatures(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
+/* places that cannot hold a string, rules that say nothing */
+
+ngx_int_t ngx_http_plum_review_allowlist(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
+/* success= and retention= */
+
+ngx_int_t ngx_http_plum_review_idempotency(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
+/* does the key tell events apart, attempts not, and is it signed */
+
+ngx_int_t ngx_http_plum_review_key(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location);
+
 /* plum_satisfy, and lines of plum_signature that make others void */
 
 ngx_int_t ngx_http_plum_review_satisfy(ngx_conf_t *cf,

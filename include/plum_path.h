@@ -3,13 +3,18 @@
  *
  *     path    = "**" / step *( "." name / "." "*" / "[]" ) [ ".**" ]
  *     step    = name / "*" / "[]"
- *     name    = 1*char, any byte but  . [ ] * "  and white space
+ *     name    = 1*char, any byte but  . [ ] * " , = ' \ ? ( ) < > | ! ` ; { }
+ *               and white space
  *             / DQUOTE any bytes, \" and \\ for those two DQUOTE
  *
  * "[]" is each element of an array ("items[].sku", "[].id"), "*" any member
  * name at that level, a final ".**" the whole value, whatever it is.
  * Without "**" a path keeps strings, numbers, true, false and null; a
  * container that stands where it ends is dropped.
+ *
+ * Without quotes some names are errors, as they mean something else in other
+ * languages for paths: "$" or "@" as the first step (a root), "#/" in front of
+ * it, and a name that begins with "/" (a pointer) or "-" (an exception).
  */
 
 #ifndef _PLUM_PATH_H_INCLUDED_
@@ -37,10 +42,27 @@ typedef enum {
 
 /*
  * Checks a path's grammar alone; for errors at the line where it stands.  A
- * path of more than PLUM_JSON_DEPTH steps is an error too.
+ * path of more than PLUM_JSON_DEPTH steps is an error too.  Where the path is
+ * one of another language, the error says what to write in ours.
  */
 
 int plum_path_check(const plum_str_t *path, plum_error_t *err);
+
+/*
+ * 1 if a path that has been checked has a name without quotes which is rather
+ * a step of another language: one with "/" in it, or digits behind another
+ * step.  Then err says so, and what may be meant.
+ */
+
+int plum_path_doubt(const plum_str_t *path, plum_error_t *err);
+
+/*
+ * 1 if a path leads into the value at outer, a path of names only: then no
+ * text has a scalar at outer and something at path.  Both have been checked.
+ * 0 also for paths of more than 512 bytes.
+ */
+
+int plum_path_inside(const plum_str_t *path, const plum_str_t *outer);
 
 /*
  * Reads the next step.  *at, 0 at first, moves past it.  A name is decoded

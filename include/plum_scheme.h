@@ -180,6 +180,10 @@ int plum_scheme_covers_uri(const plum_scheme_t *scheme);
 
 const plum_str_t *plum_scheme_reads(const plum_scheme_t *scheme, size_t n);
 
+/* the path that the scheme looks at in the body, or NULL */
+
+const plum_str_t *plum_scheme_place(const plum_scheme_t *scheme);
+
 /*
  * 1 if the scheme lets a recorded request pass again later: no timestamp, or
  * tolerance off.

@@ -19,6 +19,12 @@ typedef struct {
 } ngx_http_plum_store_kind_t;
 
 
+#define NGX_HTTP_PLUM_STORE_FORMS                                             \
+    "\"memory:size\", \"redis://host\", \"redis+cluster://host,...\", "          \
+    "\"redis+sentinel://host,.../master\" (with TLS \"rediss\"), or "           \
+    "\"unix:/path\""
+
+
 /* a new kind of store is a file behind ngx_plum_store.h, and a row here */
 
 static const ngx_http_plum_store_kind_t  ngx_http_plum_store_kinds[] = {
@@ -59,6 +65,18 @@ ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
                   (size_t) (p - text), text, &where->file, where->line);
 
     return NGX_CONF_ERROR;
+}
+
+
+void
+ngx_http_plum_conf_path(ngx_conf_t *cf, const plum_str_t *path)
+{
+    plum_error_t  err;
+
+    if (plum_path_check(path, &err) == PLUM_OK && plum_path_doubt(path, &err))
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", err.text);
+    }
 }
 
 
@@ -139,6 +157,13 @@ ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (cf->args->nelts == 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "a store needs a name and an address, which is "
+                           NGX_HTTP_PLUM_STORE_FORMS);
+        return NGX_CONF_ERROR;
+    }
+
     for (i = 0; i < pmcf->stores.nelts; i++) {
         if (ngx_http_plum_same(&storep[i]->name, &value[1])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -158,7 +183,8 @@ ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (kind->handler == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown store address \"%V\"", &value[2]);
+                           "unknown store address \"%V\", it must be "
+                           NGX_HTTP_PLUM_STORE_FORMS, &value[2]);
         return NGX_CONF_ERROR;
     }
 
@@ -218,69 +244,13 @@ ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
 
 
 char *
-ngx_http_plum_conf_capture(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_plum_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_plum_loc_conf_t *plcf = conf;
 
-    ngx_int_t                 index;
-    ngx_str_t                *value, name;
-    ngx_uint_t                i;
-    plum_error_t              err;
-    ngx_http_plum_capture_t  *capture;
+    ngx_http_plum_conf_where(cf, &plcf->allow_where);
 
-    value = cf->args->elts;
-    name = value[1];
-
-    if (name.len < 2 || name.data[0] != '$') {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid variable name \"%V\"", &name);
-        return NGX_CONF_ERROR;
-    }
-
-    name.data++;
-    name.len--;
-
-    index = ngx_http_plum_add_capture(cf, &name);
-    if (index == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (plcf->captures == NGX_CONF_UNSET_PTR) {
-        plcf->captures = ngx_array_create(cf->pool, 4,
-                                          sizeof(ngx_http_plum_capture_t));
-        if (plcf->captures == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    capture = plcf->captures->elts;
-
-    for (i = 0; i < plcf->captures->nelts; i++) {
-        if (capture[i].index == index) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate capture \"%V\"", &value[1]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    capture = ngx_array_push(plcf->captures);
-    if (capture == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_http_plum_conf_where(cf, &capture->where);
-
-    capture->name = value[1];
-    capture->index = index;
-    capture->path.data = value[2].data;
-    capture->path.len = value[2].len;
-
-    if (plum_path_check(&capture->path, &err) != PLUM_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_conf_set_str_slot(cf, cmd, conf);
 }
 
 

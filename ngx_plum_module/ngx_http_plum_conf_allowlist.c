@@ -4,8 +4,9 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_review.h>
 #include <plum_content.h>
+#include <plum_str.h>
 
 
 /* a block that is being read; its plan only tells what is wrong with a line */
@@ -26,6 +27,8 @@ typedef struct {
 
 static char *ngx_http_plum_allowlist_block(ngx_conf_t *cf,
     ngx_http_plum_block_t *block);
+static void ngx_http_plum_allowlist_review(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list);
 static char *ngx_http_plum_allowlist_line(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
 static char *ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
@@ -141,7 +144,36 @@ ngx_http_plum_allowlist_block(ngx_conf_t *cf, ngx_http_plum_block_t *block)
         return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
     }
 
+    ngx_http_plum_allowlist_review(cf, list);
+
     return NGX_CONF_OK;
+}
+
+
+/* a "for=" restricts nothing where the path is kept in each event anyway */
+
+static void
+ngx_http_plum_allowlist_review(ngx_conf_t *cf, ngx_http_plum_allowlist_t *list)
+{
+    ngx_uint_t                   i, k;
+    ngx_http_plum_allow_rule_t  *rule;
+
+    rule = list->rules.elts;
+
+    for (i = 0; i < list->rules.nelts; i++) {
+
+        for (k = 0; rule[i].nevents && k < list->rules.nelts; k++) {
+
+            if (rule[k].nevents == 0
+                && plum_str_equal(&rule[i].path, &rule[k].path))
+            {
+                ngx_http_plum_conf_warn(cf, &list->where,
+                                        "\"%*s\" is allowed with \"for=\", and "
+                                        "without it for each event",
+                                        rule[i].path.len, rule[i].path.data);
+            }
+        }
+    }
 }
 
 
@@ -200,6 +232,10 @@ ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
     if (rc != PLUM_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
         return NGX_CONF_ERROR;
+    }
+
+    if (list->event == NGX_HTTP_PLUM_EVENT_PATH) {
+        ngx_http_plum_conf_path(cf, &list->event_type);
     }
 
     return NGX_CONF_OK;
@@ -282,6 +318,16 @@ ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_block_t *block)
 
     for (i = 1; i < n; i++) {
 
+        if (ngx_strncmp(value[i].data, "for=", 4) == 0
+            || ngx_strcmp(value[i].data, "for") == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is no path, event types stand once and "
+                               "at the end, without spaces: \"for=a,b\"",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
         rule = ngx_array_push(&block->list->rules);
         if (rule == NULL) {
             return NGX_CONF_ERROR;
@@ -298,6 +344,8 @@ ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_block_t *block)
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
             return NGX_CONF_ERROR;
         }
+
+        ngx_http_plum_conf_path(cf, &rule->path);
     }
 
     return NGX_CONF_OK;

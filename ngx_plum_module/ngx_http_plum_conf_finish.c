@@ -292,7 +292,6 @@ ngx_http_plum_finish_probes(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
     ngx_uint_t                   i, n;
     plum_error_t                 err;
     const plum_str_t            *path;
-    const plum_scheme_t         *scheme;
     ngx_http_plum_capture_t     *capture;
     ngx_http_plum_signature_t  **signature;
 
@@ -324,15 +323,9 @@ ngx_http_plum_finish_probes(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
 
     for (i = 0; i < n; i++) {
 
-        scheme = &signature[i]->scheme;
+        path = plum_scheme_place(&signature[i]->scheme);
 
-        if (scheme->kind == PLUM_SCHEME_BODY_TOKEN) {
-            path = &scheme->path;
-
-        } else if (scheme->stamp == PLUM_STAMP_JSON) {
-            path = &scheme->timestamp;
-
-        } else {
+        if (path == NULL) {
             continue;
         }
 

@@ -127,6 +127,16 @@ ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
         }
     }
 
+    if (idempotency->retention < idempotency->lease) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"retention\" of %Mms is shorter than \"lease\" of "
+                           "%Mms: what was forwarded would be forgotten "
+                           "before a claim is, make it longer or \"lease=\" "
+                           "shorter", idempotency->retention,
+                           idempotency->lease);
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
 }
 

@@ -16,6 +16,12 @@ static ngx_int_t ngx_http_plum_review_answer(ngx_conf_t *cf,
 
 
 static const ngx_http_plum_review_pt  ngx_http_plum_reviews[] = {
+    ngx_http_plum_review_handler,
+    ngx_http_plum_review_body,
+    ngx_http_plum_review_signatures,
+    ngx_http_plum_review_allowlist,
+    ngx_http_plum_review_idempotency,
+    ngx_http_plum_review_key,
     ngx_http_plum_review_answer,
     ngx_http_plum_review_replays,
     ngx_http_plum_review_satisfy,
@@ -45,7 +51,7 @@ ngx_http_plum_conf_review(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
         }
     }
 
-    return NGX_OK;
+    return ngx_http_plum_review_unused(cf, pmcf);
 }
 
 

@@ -17,6 +17,7 @@ ngx_http_plum_conf_signature(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_uint_t                   i;
     plum_str_t                   name, text;
     plum_error_t                 err;
+    const plum_str_t            *place;
     const plum_scheme_t         *row;
     ngx_http_plum_signature_t   *signature, **signaturep;
 
@@ -98,6 +99,12 @@ ngx_http_plum_conf_signature(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (plum_scheme_finish(&signature->scheme, &err) != PLUM_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
         return NGX_CONF_ERROR;
+    }
+
+    place = plum_scheme_place(&signature->scheme);
+
+    if (place) {
+        ngx_http_plum_conf_path(cf, place);
     }
 
     return NGX_CONF_OK;

@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_review.h>
 #include <ngx_plum_redis.h>
 
 
@@ -114,7 +114,7 @@ static ngx_command_t  ngx_http_plum_commands[] = {
 
     { ngx_string("plum_allow"),
       NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_http_plum_conf_allow,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_plum_loc_conf_t, allow),
       NULL },
@@ -127,7 +127,7 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       NULL },
 
     { ngx_string("plum_store"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_plum_conf_store,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -246,6 +246,12 @@ ngx_http_plum_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&pmcf->locations, cf->pool, 4,
                           sizeof(ngx_http_plum_location_t))
            != NGX_OK
+        || ngx_array_init(&pmcf->off, cf->pool, 4,
+                          sizeof(ngx_http_plum_loc_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->rules, cf->pool, 4,
+                          sizeof(ngx_http_plum_rule_t))
+           != NGX_OK
         || ngx_array_init(&pmcf->warnings, cf->pool, 4, sizeof(ngx_str_t))
            != NGX_OK
         || ngx_array_init(&pmcf->all.rules, cf->pool, 1,
@@ -298,8 +304,10 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *
      *     plcf->where = { 0 };
      *     plcf->gate = NULL;
+     *     plcf->client_limit = 0;
      *     plcf->allow = { 0, NULL };
      *     plcf->satisfy_outer = 0;
+     *     plcf->allow_where = { 0 };
      *     plcf->allowlist = NULL;
      *     plcf->plan = NULL;
      *     plcf->scratch = NULL;
@@ -339,6 +347,10 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_uint_t            i;
     ngx_http_plum_tls_t  *tls;
 
+    if (ngx_http_plum_review_level(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->enable == NGX_CONF_UNSET) {
         conf->where = prev->where;
         conf->gate = prev->gate;
@@ -346,7 +358,9 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_PLUM_ENFORCE);
-    ngx_conf_merge_size_value(conf->max_body, prev->max_body, 256 * 1024);
+    ngx_conf_merge_size_value(conf->max_body, prev->max_body,
+                              NGX_HTTP_PLUM_MAX_BODY);
+
     if (conf->satisfy == NGX_CONF_UNSET_UINT) {
         conf->satisfy_outer = (conf->signatures == NGX_CONF_UNSET_PTR)
                               ? prev->satisfy_outer
@@ -409,13 +423,12 @@ ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
      */
 
     plcf->body_limit = (off_t) plcf->max_body;
+    plcf->client_limit = clcf->client_max_body_size;
 
     if (plcf->mode == NGX_HTTP_PLUM_ENFORCE) {
 
-        if (clcf->client_max_body_size
-            && clcf->client_max_body_size < plcf->body_limit)
-        {
-            plcf->body_limit = clcf->client_max_body_size;
+        if (plcf->client_limit && plcf->client_limit < plcf->body_limit) {
+            plcf->body_limit = plcf->client_limit;
         }
 
         clcf->client_max_body_size = 0;
@@ -434,6 +447,7 @@ ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
     }
 
     location->plcf = plcf;
+    location->clcf = clcf;
     location->cscf = ngx_http_conf_get_module_srv_conf(cf,
                                                        ngx_http_core_module);
 
@@ -457,7 +471,7 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
     }
 
     if (pmcf->locations.nelts == 0) {
-        return NGX_OK;
+        return ngx_http_plum_conf_review(cf, pmcf);
     }
 
     if (ngx_http_plum_conf_owners(cf, pmcf) != NGX_OK

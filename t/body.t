@@ -73,7 +73,17 @@ http {
         location /lower {
             plum on;
             client_max_body_size 500;
+            if ($http_x_if) { set $inside 1; }
             proxy_pass http://127.0.0.1:%%PORT_up%%;
+
+            location /lower/inside {
+                proxy_pass http://127.0.0.1:%%PORT_up%%;
+            }
+
+            location /lower/higher {
+                client_max_body_size 600;
+                proxy_pass http://127.0.0.1:%%PORT_up%%;
+            }
         }
 
         location /file {
@@ -267,6 +277,17 @@ sub limits {
     deliver('client_max_body_size', uri => '/lower', body => body_of(501),
         status => 413,
         log => 'refused body_too_large in:0 out:0 length:501');
+    deliver('client_max_body_size, "if"', uri => '/lower',
+        headers => [['X-If', '1']], body => body_of(501), status => 413,
+        log => 'refused body_too_large in:0 out:0 length:501');
+    deliver('client_max_body_size, a location inside', uri => '/lower/inside',
+        body => body_of(501), status => 413,
+        log => 'refused body_too_large in:0 out:0 length:501');
+    deliver('client_max_body_size, another one inside', body => body_of(601),
+        uri => '/lower/higher', status => 413,
+        log => 'refused body_too_large in:0 out:0 length:601');
+    deliver('client_max_body_size, and less than that', body => body_of(600),
+        uri => '/lower/higher');
     deliver('client_max_body_size, chunked', uri => '/lower',
         chunked => [250], body => body_of(501), status => 413,
         log => $counted);

@@ -12,6 +12,7 @@ use lib dirname(__FILE__) . '/lib';
 use Test::More;
 
 use Test::Plum;
+use Test::Plum::Config;
 use Test::Plum::Process qw(run_command);
 
 my $SECRET = 'correct horse battery staple';
@@ -19,6 +20,33 @@ my $SHORT = 'tooshortsecret!';
 
 my $t = Test::Plum->new;
 my $heard = '';
+
+my $TEMPLATE = <<'CONF';
+%%GLOBALS%%
+events {
+}
+http {
+    %%HTTP_GLOBALS%%
+    {secret}
+    {list}
+    {store}
+    server {
+        {listen}
+        {server}
+        location / {
+            {on}
+            {tls}
+            {signature}
+            {allow}
+            {idempotency}
+            {key}
+            {more}
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
+        }
+    }
+    {end}
+}
+CONF
 
 # the parts of a right configuration, of which each case replaces one
 my %PART = (
@@ -51,113 +79,22 @@ $t->write_file('open', $SECRET, 0644);
 $t->write_file('writable', $SECRET, 0602);
 mkdir $t->path('folder');
 
-refused();
+my $c = Test::Plum::Config->new(test => $t, template => $TEMPLATE,
+    parts => \%PART);
+
+$c->refused(\*DATA);
 warned();
 silent();
 
-unlike($heard, qr/\Q$_\E/, 'no secret in what was said')
+unlike($c->heard . $heard, qr/\Q$_\E/, 'no secret in what was said')
     for $SECRET, $SHORT, 'x' x 100, 'QUFBQQ', 'A' x 43;
 $t->done_testing;
-
-
-# nginx -t (or -T) on the right configuration with changes: its status, what
-# it said, and the line of the part (or of what is marked with #!) in it
-
-sub try_config {
-    my ($slot, $text, %opt) = @_;
-
-    my %part = (%PART, %{$opt{parts} || {}});
-    $part{$slot} = $text =~ s/\\n/\n/gr if $slot;
-
-    my $at = $opt{at} || $slot;
-    my $marked = join('', values %part) =~ /#!/;
-    $part{$at} = "#=\n$part{$at}" if $at && !$marked;
-
-    my $conf = $t->expand(template(\%part), test => 1);
-    my $number = 0;
-    my $line = 0;
-    for my $row (split /\n/, $conf) {
-        $number++;
-        $line = $number + ($row =~ /#=/ ? 1 : 0) if $row =~ /#[=!]/;
-    }
-
-    my ($status, $said) = $t->test_config($conf);
-    $heard .= $said;
-    return ($status, $said, 'config-test.conf:' . $line);
-}
-
-
-sub template {
-    my ($part) = @_;
-
-    return <<"CONF";
-%%GLOBALS%%
-events {
-}
-http {
-    %%HTTP_GLOBALS%%
-    $part->{secret}
-    $part->{list}
-    $part->{store}
-    server {
-        $part->{listen}
-        $part->{server}
-        location / {
-            $part->{on}
-            $part->{tls}
-            $part->{signature}
-            $part->{allow}
-            $part->{idempotency}
-            $part->{key}
-            $part->{more}
-            proxy_pass http://127.0.0.1:%%PORT_up%%;
-        }
-    }
-    $part->{end}
-}
-CONF
-}
-
-
-# a case is a part, its text, and what is said of it; "@part" in front of
-# what is said: where, if it is not there
-
-sub refused {
-    my ($slot, $text);
-
-    while (defined(my $line = <DATA>)) {
-        chomp $line;
-        next if $line =~ /\A(?:#.*)?\z/;
-
-        if ($line =~ /\A(\w+) *(.*)\z/) {
-            ($slot, $text) = ($1, $2);
-            next;
-        }
-
-        my ($at, $message) = $line =~ /\A\s+(?:\@(\w+) )?(.*)\z/;
-        my ($status, $said, $where) = try_config($slot, $text, at => $at);
-        my $conf = $t->path('config-test.conf');
-        $message = $t->expand($message);
-        is($said, "nginx: [emerg] $message in " . $t->path($where) . "\n"
-            . "nginx: configuration file $conf test failed\n",
-            "$slot: $text");
-        is($status, 1, 'and fails') if $status != 1;
-    }
-    return;
-}
 
 
 # what is weak is allowed, and is warned of where it stands
 
 sub warned {
-    my $warned = sub {
-        my ($what, $slot, $text, $message, %opt) = @_;
-        my ($status, $said, $where) = try_config($slot, $text, %opt);
-        is($status, 0, "$what: allowed");
-        my @warnings = grep { /\[warn\]/ } split /\n/, $said;
-        is("@warnings", "nginx: [warn] $message in " . $t->path($where),
-            "$what: said");
-    };
+    my $warned = sub { $c->warned(@_) };
     my $tls = 'listen 127.0.0.1:%%PORT_0%% ssl; %%TLS_SERVER%% '
         . 'ssl_protocols ';
     my %replayed = (at => 'on', parts => {idempotency => '', key => ''});
@@ -194,13 +131,7 @@ sub warned {
 
 
 sub silent {
-    my $silent = sub {
-        my ($what, $slot, $text, %opt) = @_;
-        my ($status, $said) = try_config($slot, $text, %opt);
-        my $conf = $t->path('config-test.conf');
-        is($said, "nginx: the configuration file $conf syntax is ok\n"
-            . "nginx: configuration file $conf test is successful\n", $what);
-    };
+    my $silent = sub { $c->silent(@_) };
 
     $silent->('as it should be');
     $silent->('plain HTTP for the loopback', tls => 'plum_tls off;',
@@ -396,11 +327,11 @@ list plum_allowlist orders { allow id;\nevent_type a.*; #!\n}
 list plum_allowlist orders {\nallow a..b; #!\n}
     path "a..b": name expected
 list plum_allowlist orders {\nallow .a; #!\n}
-    path ".a": name expected
+    path ".a": name expected, write "a"
 list plum_allowlist orders {\nallow a.; #!\n}
     path "a.": name expected
 list plum_allowlist orders {\nallow a[0]; #!\n}
-    path "a[0]": "." or "[]" expected after a step
+    path "a[0]": "." or "[]" expected after a step, write "a[]"
 list plum_allowlist orders {\nallow a[]b; #!\n}
     path "a[]b": "." or "[]" expected after a step
 list plum_allowlist orders {\nallow a.**.b; #!\n}
@@ -410,7 +341,7 @@ list plum_allowlist orders {\nallow "a.\"b"; #!\n}
 list plum_allowlist orders {\nallow ""; #!\n}
     path "" is empty
 more plum_capture $a "a b";
-    path "a b": "." or "[]" expected after a step
+    path "a b": "." or "[]" expected after a step, write '"a b"'
 more plum_capture $a a.*;
     path "a.*" does not name exactly one value
 more plum_capture a a;
@@ -429,13 +360,13 @@ store plum_store mem memory:1m;\nplum_store mem memory:1m; #!
 store plum_store off memory:1m;
     invalid store name "off"
 store plum_store mem memcached://127.0.0.1;
-    unknown store address "memcached://127.0.0.1"
+    unknown store address "memcached://127.0.0.1", it must be "memory:size", "redis://host", "redis+cluster://host,...", "redis+sentinel://host,.../master" (with TLS "rediss"), or "unix:/path"
 store plum_store mem memory:;
-    invalid size "" of plum store "mem"
+    invalid size "" of plum store "mem", write "memory:16m" or another size
 store plum_store mem memory:many;
-    invalid size "many" of plum store "mem"
+    invalid size "many" of plum store "mem", write "memory:16m" or another size
 store plum_store mem memory:8k;
-    plum store "mem" is too small
+    plum store "mem" is too small, write "memory:32k" or more
 store plum_store mem memory:1m prefix=a;
     unknown parameter "prefix=a"
 key

@@ -63,7 +63,7 @@ http {
 
         location /short {
             plum on;
-            plum_idempotency deliveries retention=1s;
+            plum_idempotency deliveries retention=1s lease=1s;
             proxy_pass http://u;
         }
 

@@ -28,7 +28,7 @@ my %setting = (
 CONF
     locations => {
         '/refuse' => 'plum_idempotency events in_flight=refuse;',
-        '/short' => 'plum_idempotency events retention=2s;',
+        '/short' => 'plum_idempotency events retention=2s lease=2s;',
         '/brief' => 'plum_idempotency events lease=1s;',
         '/narrow' => 'plum_idempotency narrow;',
     },

@@ -374,6 +374,15 @@ plum_plan_event(plum_plan_t *plan, const plum_str_t *pattern, uint64_t *mask,
         return plum_path_error(err, "event pattern", pattern, " is empty");
     }
 
+    /* what stands for itself here, and in no event type */
+
+    if (strchr(" \t\"'~!", pattern->data[0]) != NULL
+        || pattern->data[len - 1] == ' ')
+    {
+        return plum_path_error(err, "event pattern", pattern, " is no name,"
+                               " with or without a \"*\" at its end");
+    }
+
     star = memchr(pattern->data, '*', len);
     prefix = (star != NULL);
 

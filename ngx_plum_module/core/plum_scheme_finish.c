@@ -66,6 +66,17 @@ plum_scheme_reads(const plum_scheme_t *scheme, size_t n)
 }
 
 
+const plum_str_t *
+plum_scheme_place(const plum_scheme_t *scheme)
+{
+    if (scheme->kind == PLUM_SCHEME_BODY_TOKEN) {
+        return &scheme->path;
+    }
+
+    return (scheme->stamp == PLUM_STAMP_JSON) ? &scheme->timestamp : NULL;
+}
+
+
 int
 plum_scheme_replayable(const plum_scheme_t *scheme)
 {
@@ -281,6 +292,15 @@ plum_scheme_finish_content(plum_scheme_t *scheme, plum_error_t *err)
             }
 
             named = 1;
+            break;
+
+        case PLUM_PIECE_HEADER:
+            if (plum_header_same(&piece->text, &scheme->header)) {
+                return plum_error(err, "a signature cannot sign itself,"
+                                  " header of the signature in content",
+                                  &scheme->content);
+            }
+
             break;
 
         default:

@@ -16,8 +16,6 @@ typedef ngx_int_t (*ngx_http_plum_value_pt)(ngx_http_request_t *r,
 
 static ngx_int_t ngx_http_plum_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_plum_capture_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_plum_capture_value(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, unsigned slot, ngx_str_t *value);
 static void ngx_http_plum_one_line(ngx_str_t *value);
@@ -120,40 +118,6 @@ ngx_http_plum_add_variables(ngx_conf_t *cf)
 }
 
 
-/* the index of the variable, which is also how a capture knows its own */
-
-ngx_int_t
-ngx_http_plum_add_capture(ngx_conf_t *cf, ngx_str_t *name)
-{
-    ngx_int_t             index;
-    ngx_http_variable_t  *var;
-
-    var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_CHANGEABLE
-                                          |NGX_HTTP_VAR_NOCACHEABLE);
-    if (var == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (var->get_handler
-        && var->get_handler != ngx_http_plum_capture_variable)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "variable \"$%V\" is set elsewhere", name);
-        return NGX_ERROR;
-    }
-
-    index = ngx_http_get_variable_index(cf, name);
-    if (index == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    var->get_handler = ngx_http_plum_capture_variable;
-    var->data = (uintptr_t) index;
-
-    return index;
-}
-
-
 static ngx_int_t
 ngx_http_plum_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
@@ -177,7 +141,7 @@ ngx_http_plum_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_plum_capture_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {

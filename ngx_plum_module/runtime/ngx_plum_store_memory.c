@@ -364,14 +364,17 @@ ngx_plum_store_memory(ngx_conf_t *cf, ngx_plum_store_t *store,
 
     if (size == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid size \"%V\" of plum store \"%V\"",
-                           address, &store->name);
+                           "invalid size \"%V\" of plum store \"%V\", write "
+                           "\"memory:16m\" or another size", address,
+                           &store->name);
         return NGX_CONF_ERROR;
     }
 
     if (size < (ssize_t) (NGX_PLUM_MEMORY_PAGES * ngx_pagesize)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "plum store \"%V\" is too small", &store->name);
+                           "plum store \"%V\" is too small, write "
+                           "\"memory:%uzk\" or more", &store->name,
+                           NGX_PLUM_MEMORY_PAGES * ngx_pagesize / 1024);
         return NGX_CONF_ERROR;
     }
 

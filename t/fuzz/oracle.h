@@ -50,10 +50,11 @@ typedef struct {
 
 /* -- rules -- */
 
-/* a name at p, decoded; NULL where there is none */
+/* a name at p, the first step or not, decoded; NULL where there is none */
 
 static inline const uint8_t *
-oracle_name(const uint8_t *p, const uint8_t *end, oracle_step_t *step)
+oracle_name(const uint8_t *p, const uint8_t *end, int first,
+    oracle_step_t *step)
 {
     const uint8_t  *start;
 
@@ -76,10 +77,24 @@ oracle_name(const uint8_t *p, const uint8_t *end, oracle_step_t *step)
     start = p;
 
     while (p < end && memchr(".[]*\" \t\n\v\f\r", *p, 11) == NULL) {
+
+        if (memchr(",='\\?()<>|!`;{}", *p, 15) != NULL) {
+            return NULL;
+        }
+
         step->name[step->len++] = *p++;
     }
 
-    return (p > start) ? p : NULL;
+    /* what other languages mean by "$", "@", "/id", "#/id" and "-id" */
+
+    if (p == start || *start == '-' || *start == '/'
+        || (first && p == start + 1 && (*start == '$' || *start == '@'))
+        || (first && p > start + 1 && *start == '#' && start[1] == '/'))
+    {
+        return NULL;
+    }
+
+    return p;
 }
 
 
@@ -129,7 +144,7 @@ oracle_path(const uint8_t *p, size_t len, oracle_rule_t *r)
                 p++;
 
             } else {
-                p = oracle_name(p, end, step);
+                p = oracle_name(p, end, r->n == 0, step);
 
                 if (p == NULL) {
                     return 0;

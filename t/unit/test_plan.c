@@ -4,6 +4,8 @@
 
 #include "project.h"
 
+#include <plum_path.h>
+
 
 #define DEEP   (PLUM_JSON_DEPTH + 2)
 
@@ -19,14 +21,15 @@ test_grammar(void **state)
         "**", "*", "a", "[]", "a.b", "[].a", "a[]", "a[].b", "[][]", "a.**",
         "*.**", "[].**", "*.*", "*[]", "*.a[][].*.**", "\"\"", "\"a.b\".c",
         "\"*\"", "\"[]\"[]", "\"\\\"\\\\\"", "\"a b\"", "a-b_c$", "\xc3\xa9",
-        "0"
+        "0", "$id", "@type", "a:b", "\"/\"", "\"$\".a", "a.\"0\"", "\"-\""
     };
 
     static const char  *bad[] = {
         "", ".", ".a", "a.", "a..b", "a.[]", "a[]b", "[]a", "[", "]", "a[",
         "a]", "a[0]", "[*]", "a*", "*a", "**a", "**.a", "a.**.b", "***",
         "a.***", "a**", "[]**", "[]*", "a b", " a", "a ", "a\t", "\"a", "\"",
-        "\"a\"b", "a\"b\"", "\"a\\n\"", "\"a\\", "\"\\", "a\n.b", "a\"", "**[]"
+        "\"a\"b", "a\"b\"", "\"a\\n\"", "\"a\\", "\"\\", "a\n.b", "a\"",
+        "**[]", "-a", "a.-b", "a(b)", "a|b", "a;b", "{a}", "a<b", "!a", "a`b"
     };
 
     (void) state;
@@ -53,6 +56,209 @@ test_grammar(void **state)
 }
 
 
+/* other languages for paths: what was meant is said */
+
+static void
+test_foreign_paths(void **state)
+{
+    char          text[256];
+    size_t        i;
+    plum_str_t    path;
+    plum_error_t  err;
+
+    static const struct {
+        const char  *path;
+        const char  *wrong;
+        const char  *hint;
+    } list[] = {
+        { "$.data.id", "the root is not written", "\"data.id\"" },
+        { "$", "the root is not written", "\"**\"" },
+        { "@.id", "the root is not written", "\"id\"" },
+        { "$[*].id", "the root is not written", "\"[].id\"" },
+        { "$['data']['a b'].*", "the root is not written",
+          "'data.\"a b\".*'" },
+        { "$..id", "the root is not written", NULL },
+        { "/data/id", "a name with \"/\" in front must be quoted", "\"data.id\"" },
+        { "a./b", "a name with \"/\" in front must be quoted", NULL },
+        { "#/data/id", "a name with \"/\" in front must be quoted", "\"data.id\"" },
+        { "/a~1b/0/c", "a name with \"/\" in front must be quoted",
+          "'\"a/b\"[].c'" },
+        { "/", "a name with \"/\" in front must be quoted", NULL },
+        { ".data.id", "name expected", "\"data.id\"" },
+        { ".[].id", "name expected", "\"[].id\"" },
+        { ".", "name expected", NULL },
+        { "a..b", "name expected", NULL },
+        { "data[0].id", "\".\" or \"[]\" expected after a step",
+          "\"data[].id\"" },
+        { "data.items[*]", "\".\" or \"[]\" expected after a step",
+          "\"data.items[]\"" },
+        { "data[\"id\"]", "\".\" or \"[]\" expected after a step",
+          "\"data.id\"" },
+        { "[0].id", "name expected", "\"[].id\"" },
+        { "data->>id", "a name with \">\" must be quoted", "\"data.id\"" },
+        { "data?.id", "a name with \"?\" must be quoted", "\"data.id\"" },
+        { "data\\.id", "a name with \"\\\" must be quoted",
+          "'\"data.id\"'" },
+        { "a b", "\".\" or \"[]\" expected after a step", "'\"a b\"'" },
+        { "id,name", "a name with \",\" must be quoted, paths are separated "
+          "by spaces", NULL },
+        { "event=x", "a name with \"=\" must be quoted", NULL },
+        { "-id", "a name with \"-\" in front must be quoted, there are no "
+          "exceptions from what is listed", NULL },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(list); i++) {
+        path = unit_str(list[i].path);
+
+        assert_int_equal(plum_path_check(&path, &err), PLUM_ERROR);
+
+        snprintf(text, sizeof(text), "path \"%s\": %s%s%s", list[i].path,
+                 list[i].wrong, list[i].hint ? ", write " : "",
+                 list[i].hint ? list[i].hint : "");
+
+        assert_string_equal(err.text, text);
+    }
+}
+
+
+/* names that are allowed, but rarely meant */
+
+static void
+test_doubtful_paths(void **state)
+{
+    char          text[256];
+    size_t        i;
+    plum_str_t    path;
+    plum_error_t  err;
+
+    static const struct {
+        const char  *path;
+        const char  *hint;
+    } list[] = {
+        { "data/id", "data.id" },
+        { "data/0/id", "data[].id" },
+        { "data.items/id", "data.items.id" },
+        { "items.0.id", "items[].id" },
+        { "items.0", "items[]" },
+        { "items[].0", "items[][]" },
+        { "**", NULL },
+        { "0", NULL },
+        { "0.a", NULL },
+        { "a.b[].*.c0", NULL },
+        { "a.b.**", NULL },
+        { "\"a/b\".c", NULL },
+        { "a.\"0\"", NULL },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(list); i++) {
+        path = unit_str(list[i].path);
+
+        assert_int_equal(plum_path_check(&path, &err), PLUM_OK);
+        assert_int_equal(plum_path_doubt(&path, &err), list[i].hint != NULL);
+
+        if (list[i].hint != NULL) {
+            snprintf(text, sizeof(text), "path \"%s\" looks like one of "
+                     "another language: quote the name that is meant, or "
+                     "write \"%s\"", list[i].path, list[i].hint);
+            assert_string_equal(err.text, text);
+        }
+    }
+}
+
+
+/* a hint is for short paths, and never longer than its buffer */
+
+static void
+test_foreign_limits(void **state)
+{
+    char          text[512];
+    size_t        len;
+    plum_str_t    path;
+    plum_error_t  err;
+
+    (void) state;
+
+    memset(text, 'a', sizeof(text));
+    text[0] = '/';
+
+    path.data = (const uint8_t *) text;
+
+    for (len = 2; len < sizeof(text); len++) {
+        text[len / 2] = '/';
+        path.len = len;
+
+        assert_int_equal(plum_path_check(&path, &err), PLUM_ERROR);
+        assert_true(strlen(err.text) < sizeof(err.text));
+
+        text[len / 2] = 'a';
+    }
+
+    memset(text, '/', sizeof(text));
+
+    for (len = 1; len < sizeof(text); len++) {
+        path.len = len;
+        assert_int_equal(plum_path_check(&path, &err), PLUM_ERROR);
+    }
+}
+
+
+static void
+test_inside(void **state)
+{
+    char        text[600];
+    size_t      i;
+    plum_str_t  path, outer;
+
+    static const struct {
+        const char  *path;
+        const char  *outer;
+        int          inside;
+    } list[] = {
+        { "data.id", "data", 1 },
+        { "data[]", "data", 1 },
+        { "data.*", "data", 1 },
+        { "data.**", "data", 0 },
+        { "data.id.**", "data", 1 },
+        { "data", "data", 0 },
+        { "data", "data.id", 0 },
+        { "dat.id", "data", 0 },
+        { "a.data.id", "data", 0 },
+        { "*.id", "data", 0 },
+        { "[].id", "data", 0 },
+        { "**", "data", 0 },
+        { "\"data\".id", "data", 1 },
+        { "data.id", "\"data\"", 1 },
+        { "a.\"b.c\".d", "a.\"b.c\"", 1 },
+        { "a.\"b.c\".d", "a.b", 0 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(list); i++) {
+        path = unit_str(list[i].path);
+        outer = unit_str(list[i].outer);
+
+        if (plum_path_inside(&path, &outer) != list[i].inside) {
+            fail_msg("%s in %s", list[i].path, list[i].outer);
+        }
+    }
+
+    memset(text, 'a', sizeof(text));
+    text[512] = '.';
+
+    outer.data = (const uint8_t *) text;
+    outer.len = 512;
+    path.data = (const uint8_t *) text;
+    path.len = sizeof(text);
+
+    assert_int_equal(plum_path_inside(&path, &outer), 0);
+}
+
+
 static void
 test_refused_plans(void **state)
 {
@@ -62,7 +268,8 @@ test_refused_plans(void **state)
 
     static const char  *bad[] = {
         "?a[]", "?*", "?**", "?a.*", "?a.**", "?", "=[]", "=a =b", "a@x",
-        "=t a@", "=t a@*x", "=t a@x*y", "=t a@**", "=t a@x,", "a..b"
+        "=t a@", "=t a@*x", "=t a@x*y", "=t a@**", "=t a@x,", "a..b",
+        "=t a@~x", "=t a@!x", "=t a@\"x\"", "=t a@'x'"
     };
 
     (void) state;
@@ -283,6 +490,10 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_foreign_paths),
+        cmocka_unit_test(test_doubtful_paths),
+        cmocka_unit_test(test_foreign_limits),
+        cmocka_unit_test(test_inside),
         cmocka_unit_test(test_refused_plans),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_path_depth),

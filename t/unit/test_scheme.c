@@ -167,6 +167,9 @@ static const struct {
     { "hmac", { NULL }, "no \"header\" parameter" },
     { "body-token", { NULL }, "no \"path\" parameter" },
     { "body-token", { "path=" }, "invalid path \"\"" },
+    { "hmac", { "header=x-s", "content={header:X_S}.{body}" },
+      "a signature cannot sign itself, header of the signature in content"
+      " \"{header:X_S}.{body}\"" },
     { "hmac", { "colour=red" }, "unknown parameter \"colour\"" },
     { "hmac", { "Header=x" }, "unknown parameter \"Header\"" },
     { "hmac", { "path=a" }, "parameter does not suit the scheme"
