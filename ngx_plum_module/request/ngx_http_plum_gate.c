@@ -64,8 +64,6 @@ static ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_again(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
-static ngx_int_t ngx_http_plum_refuse_headers(ngx_http_request_t *r,
-    plum_reason_t reason);
 
 
 static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
