@@ -684,6 +684,20 @@ ngx_plum_redis_conn_again(ngx_plum_redis_conn_t *conn, ngx_msec_t pause)
 void
 ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn)
 {
+    ngx_queue_t            *q;
+    ngx_plum_redis_call_t  *call;
+
+    /* a question of HELLO, the only call then, goes with its connection */
+
+    if (!ngx_queue_empty(&conn->sent)) {
+        q = ngx_queue_head(&conn->sent);
+        call = ngx_queue_data(q, ngx_plum_redis_call_t, queue);
+
+        if (!call->counted) {
+            ngx_plum_redis_calls_taken(call);
+        }
+    }
+
     conn->state = NGX_PLUM_REDIS_NONE;
     conn->replicas = 0;
 
