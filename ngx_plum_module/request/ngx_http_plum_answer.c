@@ -196,7 +196,7 @@ ngx_http_plum_no_success(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 {
     if (r->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE) {
 
-        return (ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF || ctx->page)
+        return (ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF || ctx->page)
                ? ngx_http_next_header_filter(r)
                : ngx_http_plum_send_bare(r, ctx, r->headers_out.status);
     }
@@ -292,7 +292,7 @@ ngx_http_plum_early_hints_filter(ngx_http_request_t *r)
     ctx = ngx_http_plum_get_ctx(r);
 
     if (ctx == NULL
-        || ctx->plcf->ack == NGX_HTTP_PLUM_ACK_OFF
+        || ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF
         || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE)
     {
         return ngx_http_next_early_hints_filter(r);
@@ -386,13 +386,19 @@ ngx_http_plum_send_duplicate(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     rc = NGX_DECLINED;
 
-    if (ctx->claim.answer.len && ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF) {
+    if (ctx->claim.answer.len
+        && ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF)
+    {
         rc = ngx_http_plum_send_kept(r, ctx);
     }
 
     if (rc == NGX_DECLINED) {
-        r->headers_out.status = (ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF)
-                                ? NGX_HTTP_OK : ngx_http_plum_ack(ctx);
+        r->headers_out.status = ngx_http_plum_ack(ctx);
+
+        if (r->headers_out.status == NGX_HTTP_PLUM_ACK_OFF) {
+            r->headers_out.status = NGX_HTTP_OK;
+        }
+
         r->headers_out.content_length_n = 0;
         r->header_only = 1;
 
