@@ -155,7 +155,7 @@ sub silent {
         'plum_store mem memory:1m; plum_body_budget 200k;',
         parts => {more => 'plum_max_body 90k;'});
     $silent->('bodies larger than the budget is where nothing is said', more =>
-        'plum_max_body 100m;');
+        'client_max_body_size 100m; plum_max_body 100m;');
 
     my ($status, $said) = run_command(
         $t->_argv($t->path('config-test.conf'), 'dump.log'), '-T', '-q');

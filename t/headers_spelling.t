@@ -435,7 +435,8 @@ CONF
     is($try->("server { $one $gate }"), '', 'by default, silence');
     is($try->("server { $one $gate } server { $two $on }"), '',
         'another address, silence');
-    is($try->("server { $on $one location / { return 204; } }"), '',
+    is($try->("server { $on $one location / { plum off;"
+        . ' return 204; } }'), '',
         'no gate, silence');
     for my $case ([$on, 'underscores_in_headers on'],
         [$off, 'ignore_invalid_headers off'])
