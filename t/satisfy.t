@@ -362,7 +362,7 @@ sub configurations {
         'plum_satisfy any;', $dedupe,
         "location / { $on $key $hook plum_satisfy $_; }")) for qw(all any);
     $is->('any of the server, plum off', '0', server('plum_satisfy any;',
-        $dedupe, "location / { $key $hook }"));
+        $dedupe, "location / { plum off; $key $hook }"));
 
     my @twice = ('plum_signature api-key secret=sig;', $hook);
     $is->('one secret', $shared, $location->($on, $dedupe, @twice));

@@ -58,7 +58,7 @@ http {
             plum on;
             plum_signature $scheme secret=key $parameters;
             plum_idempotency memory;
-            plum_idempotency_key \$http_x_id;
+            plum_idempotency_key \$plum_body_sha256;
             proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
     }
