@@ -50,8 +50,8 @@
  * (signature verification), developers.zoom.us/docs/api/webhooks,
  * developers.facebook.com (webhooks, validating payloads),
  * developer.pagerduty.com (webhooks, signatures), linear.app/developers
- * (webhooks).  Vectors of HubSpot's, Paddle's and PagerDuty's own libraries
- * verify with these rows.
+ * (webhooks).  The vectors that HubSpot and Paddle publish verify with these
+ * rows (t/unit/test_senders.c).
  */
 
 #ifndef _PLUM_SCHEME_H_INCLUDED_

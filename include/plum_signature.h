@@ -50,8 +50,8 @@ typedef struct {
 
 /*
  * Filled by plum_signature_parse(); points into the headers and the URI, so
- * lives as long as these.  Only what the scheme asks for is set.  Candidates come
- * last: a copy of plum_credential_size() bytes holds all there is.
+ * lives as long as these.  Only what the scheme asks for is set.  Candidates
+ * come last: a copy of plum_credential_size() bytes holds all there is.
  */
 
 typedef struct {
