@@ -20,8 +20,8 @@ typedef struct {
 
 
 #define NGX_HTTP_PLUM_STORE_FORMS                                             \
-    "\"memory:size\", \"redis://host\", \"redis+cluster://host,...\", "         \
-    "\"redis+sentinel://host,.../master\" (with TLS \"rediss\"), or "          \
+    "\"memory:size\", \"redis://host\", \"redis+cluster://host,...\", "       \
+    "\"redis+sentinel://host,.../master\" (with TLS \"rediss\"), or "         \
     "\"unix:/path\""
 
 
