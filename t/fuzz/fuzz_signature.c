@@ -81,7 +81,7 @@ make_scheme(unsigned which, plum_scheme_t *scheme)
         PLUM_STR("algorithm"), PLUM_STR("sha512"),
         PLUM_STR("format"), PLUM_STR("list"),
         PLUM_STR("id"), PLUM_STR("x-id"),
-        PLUM_STR("content"), PLUM_STR("{id}--{header:x-a}{uri}{body}")
+        PLUM_STR("content"), PLUM_STR("{id}--{header:x-a}--{uri}--{body}")
     };
 
     which %= PRESETS;
