@@ -27,7 +27,7 @@ stream_feed(stream_t *stream, const char *bytes, size_t len)
 }
 
 
-/* as plum_resp_walk(), and takes off what it has used: *reply, if it is whole */
+/* as plum_resp_walk(), and takes off what it has used: *reply, if whole */
 
 static inline int
 stream_next(stream_t *stream, int array, size_t max, redisReply **reply,
