@@ -195,6 +195,14 @@ ngx_http_plum_gather_in(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         b = in->buf;
 
         n = b->last - b->pos;
+
+        if (n == 0) {
+
+            /* the last one, which may have no memory */
+
+            continue;
+        }
+
         p = body->start + body->len;
 
         if (n > body->room - body->len || r->request_body->busy) {
