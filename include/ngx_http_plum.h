@@ -196,6 +196,7 @@ typedef struct {
     size_t                       max_body;
     off_t                        body_limit; /* with client_max_body_size */
     off_t                        client_limit;   /* that alone, 0: none */
+    ngx_uint_t                   internal;   /* as the core directive says */
     ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
     ngx_uint_t                   satisfy;    /* NGX_HTTP_PLUM_SATISFY_* */
     ngx_uint_t                   satisfy_outer;  /* "any" was said outside
@@ -271,6 +272,17 @@ typedef struct {
 } ngx_http_plum_proof_t;
 
 
+/* what a refused request had */
+
+typedef struct {
+    ngx_http_headers_in_t            headers_in;
+    ngx_uint_t                       method;
+    ngx_str_t                        method_name;
+    ngx_str_t                        args;
+    ngx_str_t                        unparsed_uri;
+} ngx_http_plum_aside_t;
+
+
 typedef struct {
     ngx_http_request_t              *request;
     const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by,
@@ -301,6 +313,9 @@ typedef struct {
     ngx_msec_t                       deadline;   /* of the wait, then when
                                                     to renew */
     ngx_msec_t                       pause;      /* before the next look */
+
+    ngx_http_plum_aside_t           *aside;  /* NULL: it is not refused, or
+                                                without an error page */
 
     ngx_http_handler_pt              content_handler;    /* wrapped */
     ngx_uint_t                       attempts;   /* at upstreams, before it
@@ -378,8 +393,12 @@ const ngx_plum_secret_t *ngx_http_plum_proof_secret(ngx_http_plum_ctx_t *ctx);
 
 ngx_int_t ngx_http_plum_fresh(ngx_http_plum_ctx_t *ctx);
 
-/* gate: the handlers of the REWRITE and the PRECONTENT phase */
+/*
+ * gate: the handlers of the SERVER_REWRITE, the REWRITE and the PRECONTENT
+ * phase.  Each must be the first of its phase.
+ */
 
+ngx_int_t ngx_http_plum_bind_server(ngx_http_request_t *r);
 ngx_int_t ngx_http_plum_bind(ngx_http_request_t *r);
 ngx_int_t ngx_http_plum_handler(ngx_http_request_t *r);
 
@@ -408,6 +427,26 @@ void ngx_http_plum_log_refusal(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_plum_refuse_headers(ngx_http_request_t *r,
     plum_reason_t reason);
+
+/*
+ * refused: what becomes of a request that has not passed.  put_aside takes
+ * body, method, arguments and headers out of it, once, before an error page is
+ * made; NGX_ERROR if there is no memory for that: then no page may be made.
+ * put_back undoes that, but for the body, before the request is logged.  end
+ * puts aside if there may be a page, and returns the status to be answered.
+ * error_page and subrequest are what the PRECONTENT handler returns for a page
+ * of a refused request, and for subrequests.
+ */
+
+ngx_int_t ngx_http_plum_end(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_int_t status);
+ngx_int_t ngx_http_plum_put_aside(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_put_back(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
+ngx_int_t ngx_http_plum_subrequest(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf);
 
 /* ctx: NULL where the request was not judged; found again after redirects */
 

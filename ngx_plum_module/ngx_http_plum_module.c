@@ -9,6 +9,7 @@
 
 
 static char *ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_plum_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_plum_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_plum_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_plum_create_main_conf(ngx_conf_t *cf);
@@ -193,7 +194,7 @@ ngx_module_t  ngx_http_plum_module = {
     ngx_http_plum_commands,                /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_plum_init_module,             /* init module */
     ngx_plum_redis_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -439,6 +440,11 @@ ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
          */
 
         clcf->client_body_buffer_size = NGX_HTTP_PLUM_FIRST;
+
+        /* likewise, NGINX would answer 404 before */
+
+        plcf->internal = clcf->internal;
+        clcf->internal = 0;
     }
 
     location = ngx_array_push(&pmcf->locations);
@@ -496,6 +502,13 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_plum_bind;
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_plum_bind_server;
+
     if (ngx_http_plum_replace_init(cf, pmcf) != NGX_OK
         || ngx_http_plum_answer_init() != NGX_OK)
     {
@@ -505,4 +518,54 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
     ngx_http_plum_gather_init();
 
     return ngx_http_plum_conf_review(cf, pmcf);
+}
+
+
+/*
+ * The gate's handlers are moved to the front of their phases.  A handler that
+ * a module registers later runs before, and could refuse or redirect a request
+ * that is not bound yet, or see it with its body not judged.  When modules are
+ * initialized, all handlers are known.
+ */
+
+static ngx_int_t
+ngx_http_plum_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_handler_pt         handler;
+    ngx_http_phase_handler_t   *ph, *first, *last;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
+
+    if (cmcf == NULL) {
+        return NGX_OK;
+    }
+
+    first = cmcf->phase_engine.handlers;
+
+    for (ph = first; ph->checker; ph++) {
+
+        if (ph > first && (ph->checker != first->checker
+                           || ph->next != first->next))
+        {
+            /* the next phase begins */
+
+            first = ph;
+        }
+
+        handler = ph->handler;
+
+        if (handler == ngx_http_plum_bind_server
+            || handler == ngx_http_plum_bind
+            || handler == ngx_http_plum_handler)
+        {
+            for (last = ph; last > first; last--) {
+                last->handler = last[-1].handler;
+            }
+
+            first->handler = handler;
+        }
+    }
+
+    return NGX_OK;
 }

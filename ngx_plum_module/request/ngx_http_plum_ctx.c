@@ -94,6 +94,18 @@ ngx_http_plum_finish_request(void *data)
 
     r = ctx->request;
 
+    if (ctx->aside) {
+        ngx_http_plum_put_back(r, ctx);
+    }
+
+    if (!ctx->passed && r->request_body && ctx->plcf
+        && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE)
+    {
+        /* $request_body must not write it to a log */
+
+        r->request_body->bufs = NULL;
+    }
+
     if (ctx->claim.op) {
         ctx->plcf->idempotency->store->ops->cancel(
                                     ctx->plcf->idempotency->store,

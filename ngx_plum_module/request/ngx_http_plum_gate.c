@@ -28,10 +28,9 @@
  *           all that must be undone hangs on the cleanup of the ctx
  * passed    the content handler owns it; a redirect that comes back here
  *           finds ctx->passed and is neither judged nor claimed again
- * answered  NGINX owns it: a handler has returned a status.  An error page
- *           may be a file or a "return", never another content handler, and
- *           may not have any in its parts (SSI, mirror): the body was not
- *           found fit to be forwarded
+ * answered  NGINX owns it: a handler has returned a status.  What the sender
+ *           has sent is put aside before an error page is made, see
+ *           ngx_http_plum_refused.c
  *
  * Who resumes a waiting request sets ctx->resumed, so that it cannot be
  * taken for a redirect that comes in while it waits.
@@ -52,16 +51,15 @@ typedef struct {
 } ngx_http_plum_stage_t;
 
 
+static ngx_int_t ngx_http_plum_redirected(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_walk(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_rejudge(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+static ngx_int_t ngx_http_plum_fail(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_int_t rc);
 static ngx_int_t ngx_http_plum_pass(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
-static ngx_int_t ngx_http_plum_subrequest(ngx_http_request_t *r,
-    const ngx_http_plum_loc_conf_t *plcf);
-static ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 static ngx_int_t ngx_http_plum_again(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
 
@@ -79,6 +77,34 @@ static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
     /* settle: by the answer, in ngx_http_plum_settle.c */
 };
 
+
+/*
+ * In the SERVER_REWRITE phase, where each internal redirect to an URI begins:
+ * of a request that has not passed it is one to an error page.  The arguments
+ * are those that error_page has given the page.
+ */
+
+ngx_int_t
+ngx_http_plum_bind_server(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+    ngx_str_t  args;
+
+    if (!r->internal || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    args = r->args;
+
+    rc = ngx_http_plum_redirected(r);
+
+    r->args = args;
+
+    return rc;
+}
+
+
+/* in the REWRITE phase, where redirects to named locations begin */
 
 ngx_int_t
 ngx_http_plum_bind(ngx_http_request_t *r)
@@ -110,14 +136,39 @@ ngx_http_plum_bind(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (plcf->enable
-        && ngx_http_plum_get_ctx(r) == NULL
-        && ngx_http_plum_create_ctx(r, plcf) == NULL)
-    {
+    if (ngx_http_plum_get_ctx(r)) {
+        return ngx_http_plum_redirected(r);
+    }
+
+    if (!plcf->enable) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_plum_create_ctx(r, plcf) == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return NGX_DECLINED;
+    return (plcf->internal && !r->internal) ? NGX_HTTP_NOT_FOUND
+                                            : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_plum_redirected(ngx_http_request_t *r)
+{
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = ngx_http_plum_get_ctx(r);
+
+    if (ctx == NULL
+        || ctx->passed
+        || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
+        || ngx_http_plum_put_aside(r, ctx) == NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_HTTP_CLOSE;
 }
 
 
@@ -142,6 +193,10 @@ ngx_http_plum_handler(ngx_http_request_t *r)
 
     ngx_http_set_ctx(r, ctx, ngx_http_plum_module);
 
+    if (ctx->aside) {
+        return ngx_http_plum_error_page(r, ctx, plcf);
+    }
+
     if (ctx->passed) {
         return ngx_http_plum_again(r, ctx, plcf);
     }
@@ -153,76 +208,6 @@ ngx_http_plum_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_plum_error_page(r, ctx, plcf);
-}
-
-
-/* mirror, auth_request, SSI: of a request judged here, or of any other */
-
-static ngx_int_t
-ngx_http_plum_subrequest(ngx_http_request_t *r,
-    const ngx_http_plum_loc_conf_t *plcf)
-{
-    ngx_http_plum_ctx_t  *ctx;
-
-    if (plcf->enable) {
-
-        if (plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
-            return NGX_DECLINED;
-        }
-
-        ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST, NULL);
-
-        return plcf->refuse[PLUM_REASON_SUBREQUEST];
-    }
-
-    ctx = ngx_http_plum_get_ctx(r);
-
-    if (ctx == NULL
-        || ctx->passed
-        || !ctx->started
-        || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
-        || r->content_handler == NULL
-        || r->request_body == NULL
-        || r->request_body->bufs == NULL)
-    {
-        return NGX_DECLINED;
-    }
-
-    /* the body is that of the main request */
-
-    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
-                              "part of the error page of a refused request");
-
-    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
-}
-
-
-/* a redirect of a request that has not passed: an error page */
-
-static ngx_int_t
-ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    const ngx_http_plum_loc_conf_t *plcf)
-{
-    /* also if another module refused it: what the page asks for is watched */
-
-    ctx->started = 1;
-
-    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
-        || (!plcf->enable && r->content_handler == NULL))
-    {
-        ctx->page = 1;
-        return NGX_DECLINED;
-    }
-
-    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
-                              "error page of a refused request");
-
-    if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED) {
-        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
-        ctx->reason = PLUM_REASON_SUBREQUEST;
-    }
-
-    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
 }
 
 
@@ -271,8 +256,23 @@ ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
             return ngx_http_plum_send_duplicate(r, ctx);
         }
 
-        return (rc == NGX_ERROR) ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
+        return ngx_http_plum_fail(r, ctx, rc);
     }
+}
+
+
+/* a status of NGINX's own */
+
+static ngx_int_t
+ngx_http_plum_fail(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    if (rc == NGX_ERROR) {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE)
+           ? rc : ngx_http_plum_end(r, ctx, rc);
 }
 
 
@@ -295,7 +295,7 @@ ngx_http_plum_pass(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     if (ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE
         && ngx_http_plum_replace_body(r, ctx) != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_plum_fail(r, ctx, NGX_ERROR);
     }
 
     ctx->passed = 1;
@@ -339,7 +339,8 @@ ngx_http_plum_again(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         ctx->verdict = NGX_HTTP_PLUM_REFUSED;
         ctx->reason = PLUM_REASON_SUBREQUEST;
 
-        return plcf->refuse[PLUM_REASON_SUBREQUEST];
+        return ngx_http_plum_end(r, ctx,
+                                 plcf->refuse[PLUM_REASON_SUBREQUEST]);
     }
 
     ngx_http_plum_watch(r, ctx);
@@ -383,10 +384,10 @@ ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     if (ngx_http_plum_refuse_headers(r, ctx->reason) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_plum_fail(r, ctx, NGX_ERROR);
     }
 
-    return ctx->plcf->refuse[ctx->reason];
+    return ngx_http_plum_end(r, ctx, ctx->plcf->refuse[ctx->reason]);
 }
 
 

@@ -1,0 +1,353 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum.h>
+
+
+/*
+ * A refused request lives on while its error page is made: by a file, by
+ * "return", by a handler of another module, by SSI.  None of them may use what
+ * the stranger has sent, so it is put aside (ctx->aside) before the page's
+ * location is entered: the body is dropped, unread or read; method, arguments
+ * and headers are taken out of the request.  They are put back, without the
+ * body, before the request is logged.
+ *
+ * A page may be a file or a "return", but never another content handler, and
+ * may not have any in its parts (SSI, mirror).
+ */
+
+
+static ngx_int_t ngx_http_plum_drop_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_plum_drop_headers(ngx_http_request_t *r);
+static void ngx_http_plum_forget_request(ngx_http_request_t *r);
+
+
+/* variables of what is put aside, which may have been cached */
+
+static const ngx_str_t  ngx_http_plum_aside_variables[] = {
+    ngx_string("args"),
+    ngx_string("query_string"),
+    ngx_string("is_args"),
+    ngx_string("request_uri"),
+    ngx_string("request_method"),
+    ngx_string("request_body"),
+    ngx_string("request_body_file"),
+    ngx_string("content_length"),
+    ngx_string("content_type"),
+    ngx_string("remote_user"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_plum_aside_prefixes[] = {
+    ngx_string("http_"),
+    ngx_string("arg_"),
+    ngx_string("cookie_"),
+    ngx_null_string
+};
+
+
+static ngx_str_t  ngx_http_plum_get_method = ngx_string("GET");
+
+
+ngx_int_t
+ngx_http_plum_end(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_int_t status)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    /* without a page NGINX discards the body, and uses nothing of the rest */
+
+    if (clcf->error_pages && ngx_http_plum_put_aside(r, ctx) != NGX_OK) {
+        return NGX_HTTP_CLOSE;
+    }
+
+    return status;
+}
+
+
+ngx_int_t
+ngx_http_plum_put_aside(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    u_char                 *p;
+    ngx_http_plum_aside_t  *aside;
+
+    if (ctx->aside) {
+        return NGX_OK;
+    }
+
+    aside = ngx_palloc(r->pool, sizeof(ngx_http_plum_aside_t));
+
+    if (aside == NULL || ngx_http_plum_drop_body(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    aside->headers_in = r->headers_in;
+    aside->method = r->method;
+    aside->method_name = r->method_name;
+    aside->args = r->args;
+    aside->unparsed_uri = r->unparsed_uri;
+
+    if (ngx_http_plum_drop_headers(r) != NGX_OK) {
+        r->headers_in = aside->headers_in;
+        return NGX_ERROR;
+    }
+
+    /* as NGINX does for a page with an URI, but not for a named location */
+
+    if (r->method != NGX_HTTP_HEAD) {
+        r->method = NGX_HTTP_GET;
+        r->method_name = ngx_http_plum_get_method;
+    }
+
+    ngx_str_null(&r->args);
+
+    p = ngx_strlchr(r->unparsed_uri.data,
+                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
+    if (p) {
+        r->unparsed_uri.len = p - r->unparsed_uri.data;
+    }
+
+    r->valid_unparsed_uri = 0;
+
+    ngx_http_plum_forget_request(r);
+
+    ctx->aside = aside;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_plum_put_back(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_http_plum_aside_t  *aside;
+
+    aside = ctx->aside;
+
+    r->headers_in = aside->headers_in;
+    r->method = aside->method;
+    r->method_name = aside->method_name;
+    r->unparsed_uri = aside->unparsed_uri;
+
+    /* a page with an URI may have arguments of its own */
+
+    if (r->args.len == 0) {
+        r->args = aside->args;
+    }
+
+    ngx_http_plum_forget_request(r);
+}
+
+
+static ngx_int_t
+ngx_http_plum_drop_body(ngx_http_request_t *r)
+{
+    ngx_http_request_body_t  *rb;
+
+    if (r->headers_in.expect && !r->expect_tested) {
+
+        /*
+         * a sender that waits for "100 Continue" must not be asked for its
+         * body; whether it comes all the same is unknown, so what follows on
+         * the connection cannot be told from it
+         */
+
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
+
+    rb = r->request_body;
+
+    if (rb == NULL) {
+
+        if (ngx_http_discard_request_body(r) != NGX_OK) {
+            r->keepalive = 0;
+        }
+
+        if (r->request_body) {
+
+            /* the state of chunks that are discarded */
+
+            return NGX_OK;
+        }
+
+        /* who wants to read a body finds one that is read, and empty */
+
+        r->request_body = ngx_pcalloc(r->pool,
+                                      sizeof(ngx_http_request_body_t));
+
+        return r->request_body ? NGX_OK : NGX_ERROR;
+    }
+
+    /* read as a whole, or up to where it was refused: no more of it is read */
+
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    if (rb->temp_file) {
+        ngx_pool_run_cleanup_file(r->pool, rb->temp_file->file.fd);
+        rb->temp_file = NULL;
+    }
+
+    /* rb->buf is the reader's, which may be the caller */
+
+    rb->bufs = NULL;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_drop_headers(ngx_http_request_t *r)
+{
+    ngx_http_headers_in_t  old;
+
+    old = r->headers_in;
+
+    ngx_memzero(&r->headers_in, sizeof(ngx_http_headers_in_t));
+
+    if (ngx_list_init(&r->headers_in.headers, r->pool, 1,
+                      sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* the server has been chosen, and the connection goes on as was asked */
+
+    r->headers_in.server = old.server;
+    r->headers_in.connection_type = old.connection_type;
+    r->headers_in.keep_alive_n = old.keep_alive_n;
+    r->headers_in.content_length_n = -1;
+
+    if (r->discard_body) {
+
+        /*
+         * how much there still is to discard; $content_length must not tell,
+         * and takes an empty header in its place
+         */
+
+        r->headers_in.content_length_n = old.content_length_n;
+        r->headers_in.chunked = old.chunked;
+
+        r->headers_in.content_length = ngx_pcalloc(r->pool,
+                                                   sizeof(ngx_table_elt_t));
+        if (r->headers_in.content_length == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_plum_forget_request(ngx_http_request_t *r)
+{
+    ngx_uint_t                  i;
+    const ngx_str_t            *name;
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    v = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+
+        for (name = ngx_http_plum_aside_variables; name->len; name++) {
+            if (ngx_http_plum_same(name, &v[i].name)) {
+                break;
+            }
+        }
+
+        /* what "set" has put into a variable is not NGINX's to find again */
+
+        if (name->len == 0 && !(v[i].flags & NGX_HTTP_VAR_CHANGEABLE)) {
+
+            for (name = ngx_http_plum_aside_prefixes; name->len; name++) {
+                if (v[i].name.len > name->len
+                    && ngx_strncmp(v[i].name.data, name->data, name->len)
+                       == 0)
+                {
+                    break;
+                }
+            }
+        }
+
+        if (name->len) {
+            r->variables[i].valid = 0;
+            r->variables[i].not_found = 0;
+        }
+    }
+}
+
+
+/* mirror, auth_request, SSI: of a request judged here, or of any other */
+
+ngx_int_t
+ngx_http_plum_subrequest(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf)
+{
+    ngx_http_plum_ctx_t  *ctx;
+
+    if (plcf->enable) {
+
+        if (plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
+            return NGX_DECLINED;
+        }
+
+        ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST, NULL);
+
+        return plcf->refuse[PLUM_REASON_SUBREQUEST];
+    }
+
+    ctx = ngx_http_plum_get_ctx(r);
+
+    if (ctx == NULL || r->content_handler == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->aside == NULL
+        && (ctx->passed
+            || !ctx->started
+            || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE))
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
+                              "part of the error page of a refused request");
+
+    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
+}
+
+
+ngx_int_t
+ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    const ngx_http_plum_loc_conf_t *plcf)
+{
+    ctx->started = 1;
+
+    if ((ctx->aside == NULL && ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE)
+        || (!plcf->enable && r->content_handler == NULL))
+    {
+        ctx->page = 1;
+        return NGX_DECLINED;
+    }
+
+    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
+                              "error page of a refused request");
+
+    if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED) {
+        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
+        ctx->reason = PLUM_REASON_SUBREQUEST;
+    }
+
+    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
+}
