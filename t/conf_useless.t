@@ -450,14 +450,14 @@ server location = /b {\nplum on; #!\nplum_signature github secret=key; plum_allo
 # signatures that exclude each other
 
 signature plum_signature github secret=key;\nplum_signature github secret=other; #!
-    no delivery can satisfy this "plum_signature" and the one in %%TESTDIR%%/config-test.conf:27, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
+    no delivery can satisfy this "plum_signature" and the one in LINE_BEFORE, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
 signature plum_signature api-key secret=key;\nplum_signature api-key secret=other; #!
-    no delivery can satisfy this "plum_signature" and the one in %%TESTDIR%%/config-test.conf:27, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
+    no delivery can satisfy this "plum_signature" and the one in LINE_BEFORE, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
 signature plum_signature api-key secret=key;\nplum_signature hmac header=X-API-Key secret=other; #!
-    no delivery can satisfy this "plum_signature" and the one in %%TESTDIR%%/config-test.conf:27, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
+    no delivery can satisfy this "plum_signature" and the one in LINE_BEFORE, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
 signature plum_signature body-token path=a secret=key;\nplum_signature body-token path=a secret=other; #!
-    no delivery can satisfy this "plum_signature" and the one in %%TESTDIR%%/config-test.conf:27, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
+    no delivery can satisfy this "plum_signature" and the one in LINE_BEFORE, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
 signature plum_signature hmac header=x-a secret=key;\nplum_signature hmac header=x-a secret=key algorithm=sha512; #!
-    no delivery can satisfy this "plum_signature" and the one in %%TESTDIR%%/config-test.conf:27, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
+    no delivery can satisfy this "plum_signature" and the one in LINE_BEFORE, and both must hold; for several live secrets repeat "plum_secret" with one name, for two ways in write "plum_satisfy any"
 signature plum_signature hmac header=x-sig secret=key "content={header:X-Sig}.{body}";
     a signature cannot sign itself, header of the signature in content "{header:X-Sig}.{body}"

@@ -354,6 +354,17 @@ sub workers {
 }
 
 
+# 1 where the memory of a worker says nothing about what it needs: a sanitizer
+# or valgrind adds to each allocation, and keeps what was freed for a while
+
+sub keeps_freed {
+    my ($self) = @_;
+
+    my ($pid) = $self->workers;
+    return _slurp("/proc/$pid/maps") =~ /libasan|valgrind/ ? 1 : 0;
+}
+
+
 sub _slurp {
     my ($path) = @_;
 

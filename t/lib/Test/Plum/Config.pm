@@ -78,7 +78,8 @@ sub refused {
         my ($status, $said, $where) = $self->try_config($slot, $text,
             at => $at);
         my $conf = $t->path('config-test.conf');
-        $message = $t->expand($message);
+        my $before = $where =~ s/(\d+)\z/$1 - 1/er;
+        $message = $t->expand($message) =~ s/LINE_BEFORE/$before/r;
         Test::More::is($said, "nginx: [emerg] $message in $where\n"
             . "nginx: configuration file $conf test failed\n",
             "$slot: $text");
