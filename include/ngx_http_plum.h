@@ -403,19 +403,36 @@ ngx_int_t ngx_http_plum_bind(ngx_http_request_t *r);
 ngx_int_t ngx_http_plum_handler(ngx_http_request_t *r);
 
 /*
- * Resumes a request that waits, from an event that is not its own.  The
- * request may be gone afterwards.
+ * wait: a stage that waits suspends the request: nobody reads or writes, and
+ * a hang-up of the sender ends it.  NGX_AGAIN, or NGX_ERROR.
+ *
+ * resume lets it go on, from an event that is not its own.  The request may
+ * be gone afterwards.
  */
 
+ngx_int_t ngx_http_plum_suspend(ngx_http_request_t *r);
 void ngx_http_plum_resume(ngx_http_plum_ctx_t *ctx);
 
 /*
- * Refuses for ctx->reason: the line in the log, the headers of the answer.
- * Returns its status, or NGX_DECLINED where the request is only observed.
+ * refuse: refuses for ctx->reason, with the line in the log and the headers of
+ * the answer.  Returns its status, or NGX_DECLINED where the request is only
+ * observed.
+ *
+ * end is for any other status: puts the request aside if there may be an error
+ * page, and returns the status to be answered.
+ *
+ * error_page and subrequest are what the PRECONTENT handler returns for a page
+ * of a refused request, and for subrequests.
  */
 
 ngx_int_t ngx_http_plum_refuse(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_end(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_int_t status);
+ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
+ngx_int_t ngx_http_plum_subrequest(ngx_http_request_t *r,
+    const ngx_http_plum_loc_conf_t *plcf);
 
 /* writes the one line that a refusal has in the error log */
 
@@ -429,24 +446,18 @@ ngx_int_t ngx_http_plum_refuse_headers(ngx_http_request_t *r,
     plum_reason_t reason);
 
 /*
- * refused: what becomes of a request that has not passed.  put_aside takes
- * body, method, arguments and headers out of it, once, before an error page is
- * made; NGX_ERROR if there is no memory for that: then no page may be made.
- * put_back undoes that, but for the body, before the request is logged.  end
- * puts aside if there may be a page, and returns the status to be answered.
- * error_page and subrequest are what the PRECONTENT handler returns for a page
- * of a refused request, and for subrequests.
+ * aside: of a request that has not passed.  put_aside takes body, method,
+ * arguments and headers out of it, once, before an error page is made;
+ * NGX_ERROR if there is no memory for that: then no page may be made.
+ * put_back undoes that, but for the body, before the request is logged.
+ * forgo_body: nobody asks for a body that the sender holds back until it is
+ * asked.
  */
 
-ngx_int_t ngx_http_plum_end(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_int_t status);
 ngx_int_t ngx_http_plum_put_aside(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 void ngx_http_plum_put_back(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
-ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, const ngx_http_plum_loc_conf_t *plcf);
-ngx_int_t ngx_http_plum_subrequest(ngx_http_request_t *r,
-    const ngx_http_plum_loc_conf_t *plcf);
+void ngx_http_plum_forgo_body(ngx_http_request_t *r);
 
 /* ctx: NULL where the request was not judged; found again after redirects */
 
@@ -563,15 +574,14 @@ ngx_uint_t ngx_http_plum_ack(const ngx_http_plum_ctx_t *ctx);
 /* answer: filters, and answers to duplicates and dropped events */
 
 ngx_int_t ngx_http_plum_answer_init(void);
-ngx_int_t ngx_http_plum_next_header(ngx_http_request_t *r);
-ngx_int_t ngx_http_plum_next_body(ngx_http_request_t *r, ngx_chain_t *in);
 ngx_int_t ngx_http_plum_send_duplicate(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 /*
  * kept: an answer that is kept for duplicates.  collect holds the header
- * back, collect_answer takes the body in.  send_kept returns NGX_DECLINED
- * where what was kept cannot be read, and nothing has been sent.
+ * back; collect_answer takes the body in, and settles when it is whole or too
+ * large: NGX_OK, or NGX_AGAIN while there is more to come.  send_kept returns
+ * NGX_DECLINED where what was kept cannot be read, and nothing has been sent.
  */
 
 ngx_int_t ngx_http_plum_collect(ngx_http_request_t *r,

@@ -40,46 +40,6 @@ static const ngx_http_plum_store_kind_t  ngx_http_plum_store_kinds[] = {
 };
 
 
-void
-ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where)
-{
-    where->file = cf->conf_file->file.name;
-    where->line = cf->conf_file->line;
-}
-
-
-/* [emerg] for what is only found when the directive has long been read */
-
-char *
-ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
-    const char *fmt, ...)
-{
-    u_char   text[NGX_MAX_CONF_ERRSTR], *p;
-    va_list  args;
-
-    va_start(args, fmt);
-    p = ngx_vslprintf(text, text + NGX_MAX_CONF_ERRSTR, fmt, args);
-    va_end(args);
-
-    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s in %V:%ui",
-                  (size_t) (p - text), text, &where->file, where->line);
-
-    return NGX_CONF_ERROR;
-}
-
-
-void
-ngx_http_plum_conf_path(ngx_conf_t *cf, const plum_str_t *path)
-{
-    plum_error_t  err;
-
-    if (plum_path_check(path, &err) == PLUM_OK && plum_path_doubt(path, &err))
-    {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", err.text);
-    }
-}
-
-
 char *
 ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {

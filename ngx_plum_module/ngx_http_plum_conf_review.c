@@ -55,49 +55,6 @@ ngx_http_plum_conf_review(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
 }
 
 
-void
-ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
-    const char *fmt, ...)
-{
-    u_char                      text[NGX_MAX_CONF_ERRSTR], *p, *last;
-    va_list                     args;
-    ngx_str_t                   line, *warning;
-    ngx_uint_t                  i;
-    ngx_http_plum_main_conf_t  *pmcf;
-
-    last = text + NGX_MAX_CONF_ERRSTR;
-
-    va_start(args, fmt);
-    p = ngx_vslprintf(text, last, fmt, args);
-    va_end(args);
-
-    p = ngx_slprintf(p, last, " in %V:%ui", &where->file, where->line);
-
-    line.data = text;
-    line.len = p - text;
-
-    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plum_module);
-    warning = pmcf->warnings.elts;
-
-    for (i = 0; i < pmcf->warnings.nelts; i++) {
-        if (ngx_http_plum_same(&warning[i], &line)) {
-            return;
-        }
-    }
-
-    ngx_log_error(NGX_LOG_WARN, cf->log, 0, "%V", &line);
-
-    /* without memory for its copy, the text may be written twice */
-
-    line.data = ngx_pstrdup(cf->pool, &line);
-    warning = line.data ? ngx_array_push(&pmcf->warnings) : NULL;
-
-    if (warning) {
-        *warning = line;
-    }
-}
-
-
 static ngx_int_t
 ngx_http_plum_review_answer(ngx_conf_t *cf, ngx_http_plum_location_t *location)
 {

@@ -38,6 +38,8 @@ static ngx_int_t ngx_http_plum_send_bare(ngx_http_request_t *r,
 static void ngx_http_plum_clean_trailers(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_plum_send_collected(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_plum_swallow(ngx_http_request_t *r,
     ngx_chain_t *in);
 #if (NGX_HTTP_PLUM_EARLY_HINTS)
@@ -69,20 +71,6 @@ ngx_http_plum_answer_init(void)
 #endif
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_plum_next_header(ngx_http_request_t *r)
-{
-    return ngx_http_next_header_filter(r);
-}
-
-
-ngx_int_t
-ngx_http_plum_next_body(ngx_http_request_t *r, ngx_chain_t *in)
-{
-    return ngx_http_next_body_filter(r, in);
 }
 
 
@@ -327,7 +315,45 @@ ngx_http_plum_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_plum_swallow(r, in);
     }
 
-    return ngx_http_plum_collect_answer(r, ctx, in);
+    if (ngx_http_plum_collect_answer(r, ctx, in) == NGX_AGAIN) {
+        return NGX_OK;
+    }
+
+    return ngx_http_plum_send_collected(r, ctx,
+                                        ctx->kept->last_buf ? NULL : in);
+}
+
+
+static ngx_int_t
+ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_int_t    rc;
+    ngx_chain_t  out;
+
+    ctx->answer = NGX_HTTP_PLUM_ANSWER_PASS;
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return (rc > NGX_OK) ? NGX_ERROR : rc;
+    }
+
+    out.buf = ctx->kept;
+    out.next = in;
+
+    if (ngx_buf_size(ctx->kept) == 0) {
+
+        /* an empty buffer that is not special would be an [alert] */
+
+        ctx->kept->temporary = 0;
+
+        if (!ctx->kept->last_buf) {
+            return ngx_http_next_body_filter(r, in);
+        }
+    }
+
+    return ngx_http_next_body_filter(r, &out);
 }
 
 

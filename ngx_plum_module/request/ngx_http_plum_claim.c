@@ -39,8 +39,6 @@ static ngx_int_t ngx_http_plum_claim_outcome(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_claim_busy(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
-static ngx_int_t ngx_http_plum_claim_suspend(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx);
 static void ngx_http_plum_claim_handler(ngx_plum_claim_t *claim);
 static void ngx_http_plum_claim_timer(ngx_event_t *ev);
 
@@ -78,7 +76,7 @@ ngx_http_plum_claim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (rc == NGX_AGAIN) {
         ctx->waiting = 1;
-        rc = ngx_http_plum_claim_suspend(r, ctx);
+        rc = ngx_http_plum_suspend(r);
 
         if (rc == NGX_ERROR) {
             idempotency->store->ops->cancel(idempotency->store, &ctx->claim);
@@ -228,7 +226,7 @@ ngx_http_plum_claim_busy(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (ngx_http_plum_claim_suspend(r, ctx) == NGX_ERROR) {
+    if (ngx_http_plum_suspend(r) == NGX_ERROR) {
         return NGX_ERROR;
     }
 
@@ -239,27 +237,6 @@ ngx_http_plum_claim_busy(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_add_timer(&ctx->timer, ngx_min(ctx->pause, (ngx_msec_t) left));
 
     ctx->pause = ngx_min(ctx->pause * 2, NGX_HTTP_PLUM_PAUSE_MAX);
-
-    return NGX_AGAIN;
-}
-
-
-static ngx_int_t
-ngx_http_plum_claim_suspend(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
-{
-    ngx_event_t  *rev;
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-
-    rev = r->connection->read;
-
-    if (rev->ready) {
-        ngx_post_event(rev, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        return NGX_ERROR;
-    }
 
     return NGX_AGAIN;
 }

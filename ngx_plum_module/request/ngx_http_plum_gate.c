@@ -30,7 +30,7 @@
  *           finds ctx->passed and is neither judged nor claimed again
  * answered  NGINX owns it: a handler has returned a status.  What the sender
  *           has sent is put aside before an error page is made, see
- *           ngx_http_plum_refused.c
+ *           ngx_http_plum_aside.c
  *
  * Who resumes a waiting request sets ctx->resumed, so that it cannot be
  * taken for a redirect that comes in while it waits.
@@ -346,101 +346,4 @@ ngx_http_plum_again(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_http_plum_watch(r, ctx);
 
     return NGX_DECLINED;
-}
-
-
-ngx_int_t
-ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
-{
-    ngx_http_plum_log_refusal(r, ctx->plcf, ctx->reason, NULL);
-
-    ctx->verdict = NGX_HTTP_PLUM_REFUSED;
-
-    /* a claim that was won before the refusal: nothing is forwarded for it */
-
-    ngx_http_plum_settle(ctx, PLUM_OUTCOME_FAILURE, NULL);
-
-    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
-        ctx->passed = 1;
-        return NGX_DECLINED;
-    }
-
-    /* variables may look at it, but nobody needs it any more */
-
-    if (ctx->read) {
-        ngx_http_plum_budget_expose(ctx, 1);
-    }
-
-    if (r->headers_in.expect && !r->expect_tested) {
-
-        /*
-         * a sender that waits for "100 Continue" must not be asked for its
-         * body; whether it comes all the same is unknown, so what follows on
-         * the connection cannot be told from it
-         */
-
-        r->expect_tested = 1;
-        r->keepalive = 0;
-    }
-
-    if (ngx_http_plum_refuse_headers(r, ctx->reason) != NGX_OK) {
-        return ngx_http_plum_fail(r, ctx, NGX_ERROR);
-    }
-
-    return ngx_http_plum_end(r, ctx, ctx->plcf->refuse[ctx->reason]);
-}
-
-
-ngx_int_t
-ngx_http_plum_refuse_headers(ngx_http_request_t *r, plum_reason_t reason)
-{
-    switch (reason) {
-
-    case PLUM_REASON_METHOD:
-        return ngx_http_plum_add_header(r, "Allow", "POST");
-
-    case PLUM_REASON_BODY_BUDGET:
-    case PLUM_REASON_IN_FLIGHT:
-    case PLUM_REASON_STORE_UNAVAILABLE:
-        return ngx_http_plum_add_header(r, "Retry-After", "1");
-
-    default:
-        return NGX_OK;
-    }
-}
-
-
-void
-ngx_http_plum_log_refusal(ngx_http_request_t *r,
-    const ngx_http_plum_loc_conf_t *plcf, plum_reason_t reason,
-    const char *detail)
-{
-    ngx_log_error(plcf->log_level, r->connection->log, 0,
-                  "plum: %s (%s): %s%s%s",
-                  plcf->mode == NGX_HTTP_PLUM_OBSERVE ? "would refuse"
-                                                      : "refused",
-                  plum_reason_name(reason), plum_reason_text(reason),
-                  detail ? ", " : "", detail ? detail : "");
-}
-
-
-void
-ngx_http_plum_resume(ngx_http_plum_ctx_t *ctx)
-{
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    ctx->resumed = 1;
-
-    r = ctx->request;
-    c = r->connection;
-
-    ngx_http_set_log_request(c->log, r);
-
-    r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_http_core_run_phases;
-
-    ngx_http_core_run_phases(r);
-
-    ngx_http_run_posted_requests(c);
 }

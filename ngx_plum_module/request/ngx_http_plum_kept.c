@@ -16,8 +16,6 @@
 
 static void ngx_http_plum_keep(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
-static ngx_int_t ngx_http_plum_send_collected(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
 
 
 ngx_int_t
@@ -58,7 +56,7 @@ ngx_http_plum_collect_answer(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     if (size > (size_t) (kept->end - kept->last)) {
         ngx_http_plum_settle(ctx, PLUM_OUTCOME_SUCCESS, NULL);
-        return ngx_http_plum_send_collected(r, ctx, in);
+        return NGX_OK;
     }
 
     for (cl = in; cl; cl = cl->next) {
@@ -71,14 +69,14 @@ ngx_http_plum_collect_answer(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     }
 
     if (!last) {
-        return NGX_OK;
+        return NGX_AGAIN;
     }
 
     kept->last_buf = 1;
 
     ngx_http_plum_keep(r, ctx);
 
-    return ngx_http_plum_send_collected(r, ctx, NULL);
+    return NGX_OK;
 }
 
 
@@ -110,39 +108,6 @@ ngx_http_plum_keep(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_http_plum_settle(ctx, PLUM_OUTCOME_SUCCESS, &text);
 
     ngx_free(text.data);
-}
-
-
-static ngx_int_t
-ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_chain_t *in)
-{
-    ngx_int_t    rc;
-    ngx_chain_t  out;
-
-    ctx->answer = NGX_HTTP_PLUM_ANSWER_PASS;
-
-    rc = ngx_http_plum_next_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return (rc > NGX_OK) ? NGX_ERROR : rc;
-    }
-
-    out.buf = ctx->kept;
-    out.next = in;
-
-    if (ngx_buf_size(ctx->kept) == 0) {
-
-        /* an empty buffer that is not special would be an [alert] */
-
-        ctx->kept->temporary = 0;
-
-        if (!ctx->kept->last_buf) {
-            return ngx_http_plum_next_body(r, in);
-        }
-    }
-
-    return ngx_http_plum_next_body(r, &out);
 }
 
 

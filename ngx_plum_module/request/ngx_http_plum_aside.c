@@ -14,9 +14,6 @@
  * location is entered: the body is dropped, unread or read; method, arguments
  * and headers are taken out of the request.  They are put back, without the
  * body, before the request is logged.
- *
- * A page may be a file or a "return", but never another content handler, and
- * may not have any in its parts (SSI, mirror).
  */
 
 
@@ -50,24 +47,6 @@ static const ngx_str_t  ngx_http_plum_aside_prefixes[] = {
 
 
 static ngx_str_t  ngx_http_plum_get_method = ngx_string("GET");
-
-
-ngx_int_t
-ngx_http_plum_end(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_int_t status)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    /* without a page NGINX discards the body, and uses nothing of the rest */
-
-    if (clcf->error_pages && ngx_http_plum_put_aside(r, ctx) != NGX_OK) {
-        return NGX_HTTP_CLOSE;
-    }
-
-    return status;
-}
 
 
 ngx_int_t
@@ -144,11 +123,9 @@ ngx_http_plum_put_back(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-static ngx_int_t
-ngx_http_plum_drop_body(ngx_http_request_t *r)
+void
+ngx_http_plum_forgo_body(ngx_http_request_t *r)
 {
-    ngx_http_request_body_t  *rb;
-
     if (r->headers_in.expect && !r->expect_tested) {
 
         /*
@@ -160,6 +137,15 @@ ngx_http_plum_drop_body(ngx_http_request_t *r)
         r->expect_tested = 1;
         r->keepalive = 0;
     }
+}
+
+
+static ngx_int_t
+ngx_http_plum_drop_body(ngx_http_request_t *r)
+{
+    ngx_http_request_body_t  *rb;
+
+    ngx_http_plum_forgo_body(r);
 
     rb = r->request_body;
 
@@ -285,69 +271,4 @@ ngx_http_plum_forget_request(ngx_http_request_t *r)
             r->variables[i].not_found = 0;
         }
     }
-}
-
-
-/* mirror, auth_request, SSI: of a request judged here, or of any other */
-
-ngx_int_t
-ngx_http_plum_subrequest(ngx_http_request_t *r,
-    const ngx_http_plum_loc_conf_t *plcf)
-{
-    ngx_http_plum_ctx_t  *ctx;
-
-    if (plcf->enable) {
-
-        if (plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
-            return NGX_DECLINED;
-        }
-
-        ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST, NULL);
-
-        return plcf->refuse[PLUM_REASON_SUBREQUEST];
-    }
-
-    ctx = ngx_http_plum_get_ctx(r);
-
-    if (ctx == NULL || r->content_handler == NULL) {
-        return NGX_DECLINED;
-    }
-
-    if (ctx->aside == NULL
-        && (ctx->passed
-            || !ctx->started
-            || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE))
-    {
-        return NGX_DECLINED;
-    }
-
-    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
-                              "part of the error page of a refused request");
-
-    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
-}
-
-
-ngx_int_t
-ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    const ngx_http_plum_loc_conf_t *plcf)
-{
-    ctx->started = 1;
-
-    if ((ctx->aside == NULL && ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE)
-        || (!plcf->enable && r->content_handler == NULL))
-    {
-        ctx->page = 1;
-        return NGX_DECLINED;
-    }
-
-    ngx_http_plum_log_refusal(r, ctx->plcf, PLUM_REASON_SUBREQUEST,
-                              "error page of a refused request");
-
-    if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED) {
-        ctx->verdict = NGX_HTTP_PLUM_REFUSED;
-        ctx->reason = PLUM_REASON_SUBREQUEST;
-    }
-
-    return ctx->plcf->refuse[PLUM_REASON_SUBREQUEST];
 }
