@@ -74,34 +74,23 @@ plum_attempt_result(unsigned status, unsigned success, uint64_t retry_after)
 uint64_t
 plum_retry_after(const plum_str_t *value, int64_t parsed_date, int64_t now)
 {
-    size_t    i;
-    uint64_t  seconds;
+    size_t   digits;
+    int64_t  seconds;
 
-    seconds = 0;
+    digits = plum_str_number(value, &seconds);
 
-    for (i = 0; i < value->len; i++) {
-
-        if (value->data[i] < '0' || value->data[i] > '9') {
-            break;
-        }
-
-        if (seconds < PLUM_RETRY_AFTER_MAX / 1000) {
-            seconds = seconds * 10 + (uint64_t) (value->data[i] - '0');
-        }
-    }
-
-    if (i == 0 || i != value->len) {
+    if (digits == 0 || digits != value->len) {
 
         if (parsed_date <= now) {
             return 0;
         }
 
-        seconds = (uint64_t) (parsed_date - now);
+        seconds = parsed_date - now;
     }
 
     if (seconds > PLUM_RETRY_AFTER_MAX / 1000) {
         return PLUM_RETRY_AFTER_MAX;
     }
 
-    return seconds * 1000;
+    return (uint64_t) seconds * 1000;
 }
