@@ -158,6 +158,7 @@ typedef struct {
     ngx_array_t                  secrets;    /* ngx_plum_secret_t * */
     ngx_array_t                  allowlists; /* ngx_http_plum_allowlist_t * */
     ngx_array_t                  stores;     /* ngx_plum_store_t * */
+    ngx_array_t                  queues;     /* ngx_http_plum_queue_t * */
     ngx_array_t                  locations;  /* ngx_http_plum_location_t */
     size_t                       body_budget;
     ngx_http_plum_where_t        budget_where;

@@ -4,6 +4,7 @@
  */
 
 
+#include <ngx_http_plum_queue.h>
 #include <ngx_http_plum_review.h>
 #include <ngx_plum_redis.h>
 
@@ -243,6 +244,9 @@ ngx_http_plum_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&pmcf->stores, cf->pool, 2,
                           sizeof(ngx_plum_store_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->queues, cf->pool, 2,
+                          sizeof(ngx_http_plum_queue_t *))
            != NGX_OK
         || ngx_array_init(&pmcf->locations, cf->pool, 4,
                           sizeof(ngx_http_plum_location_t))
