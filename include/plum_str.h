@@ -25,12 +25,24 @@ int plum_str_starts(const plum_str_t *str, const plum_str_t *prefix);
 
 size_t plum_str_number(const plum_str_t *text, int64_t *n);
 
+/* writes text, and value in quotes after it unless that is NULL */
+
+void plum_explain(plum_error_t *err, const char *text,
+    const plum_str_t *value);
+
+
 /*
- * Writes text, and value in quotes after it unless that is NULL.  Returns
- * PLUM_ERROR, so that callers can return at once.
+ * Explains, and returns PLUM_ERROR, so that callers can return at once.
+ * Inline, so that whoever reads a caller sees that it is never PLUM_OK.
  */
 
-int plum_error(plum_error_t *err, const char *text, const plum_str_t *value);
+static inline int
+plum_error(plum_error_t *err, const char *text, const plum_str_t *value)
+{
+    plum_explain(err, text, value);
+
+    return PLUM_ERROR;
+}
 
 
 #endif /* _PLUM_STR_H_INCLUDED_ */

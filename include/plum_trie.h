@@ -163,7 +163,12 @@ int plum_trie_build(plum_plan_t *plan, plum_error_t *err);
 
 /* PLUM_ERROR, with a text that says that memory is exhausted */
 
-int plum_trie_nomem(plum_error_t *err);
+static inline int
+plum_trie_nomem(plum_error_t *err)
+{
+    return plum_error(err, "memory for \"plum_allowlist\" is exhausted", NULL);
+}
+
 
 /* the mask of an event type */
 

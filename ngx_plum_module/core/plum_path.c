@@ -220,12 +220,18 @@ plum_path_inside(const plum_str_t *path, const plum_str_t *outer)
     }
 
     at = 0;
+    len = 0;
     outer_at = 0;
+    outer_len = 0;
 
     for ( ;; ) {
-        (void) plum_path_step(path, &at, &kind, name, &len, &err);
-        (void) plum_path_step(outer, &outer_at, &outer_kind, outer_name,
-                              &outer_len, &err);
+        if (plum_path_step(path, &at, &kind, name, &len, &err) != PLUM_OK
+            || plum_path_step(outer, &outer_at, &outer_kind, outer_name,
+                              &outer_len, &err)
+               != PLUM_OK)
+        {
+            return 0;
+        }
 
         if (outer_kind == PLUM_STEP_END) {
             return kind != PLUM_STEP_END && kind != PLUM_STEP_WHOLE;

@@ -70,14 +70,14 @@ plum_str_number(const plum_str_t *text, int64_t *n)
 }
 
 
-int
-plum_error(plum_error_t *err, const char *text, const plum_str_t *value)
+void
+plum_explain(plum_error_t *err, const char *text, const plum_str_t *value)
 {
     int  len;
 
     if (value == NULL) {
         (void) snprintf(err->text, sizeof(err->text), "%s", text);
-        return PLUM_ERROR;
+        return;
     }
 
     /* what does not fit is cut off anyway */
@@ -87,8 +87,6 @@ plum_error(plum_error_t *err, const char *text, const plum_str_t *value)
 
     (void) snprintf(err->text, sizeof(err->text), "%s \"%.*s\"", text, len,
                     value->len ? (const char *) value->data : "");
-
-    return PLUM_ERROR;
 }
 
 

@@ -496,10 +496,3 @@ plum_trie_grow(plum_build_t *b, void *array, size_t *size, size_t wanted,
 
     return grown;
 }
-
-
-int
-plum_trie_nomem(plum_error_t *err)
-{
-    return plum_error(err, "memory for \"plum_allowlist\" is exhausted", NULL);
-}

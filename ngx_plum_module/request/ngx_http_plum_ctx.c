@@ -94,11 +94,18 @@ ngx_http_plum_finish_request(void *data)
 
     r = ctx->request;
 
+    if (ctx->plcf == NULL) {
+
+        /* rewritten out of its rules, before any stage */
+
+        return;
+    }
+
     if (ctx->aside) {
         ngx_http_plum_put_back(r, ctx);
     }
 
-    if (!ctx->passed && r->request_body && ctx->plcf
+    if (!ctx->passed && r->request_body
         && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE)
     {
         /* $request_body must not write it to a log */
