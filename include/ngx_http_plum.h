@@ -284,6 +284,28 @@ typedef struct {
 } ngx_http_plum_aside_t;
 
 
+/* the way of a passed request through one location, see ..._outcome.c */
+
+typedef struct {
+    ngx_uint_t                       attempts;   /* at upstreams, before it */
+    ngx_http_upstream_t             *upstream;   /* r->upstream, before it */
+    ngx_http_core_loc_conf_t        *location;
+    unsigned                         error_page:1;   /* r->error_page, before
+                                                        it */
+    unsigned                         failed:1;   /* what led here was no
+                                                    success */
+} ngx_http_plum_hop_t;
+
+
+/* attempts at upstreams since the gate; own: those of the last hop */
+
+typedef struct {
+    plum_attempt_t                  *elts;
+    ngx_uint_t                       n;
+    ngx_uint_t                       own;
+} ngx_http_plum_attempts_t;
+
+
 typedef struct {
     ngx_http_request_t              *request;
     const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by,
@@ -321,6 +343,7 @@ typedef struct {
     ngx_http_handler_pt              content_handler;    /* wrapped */
     ngx_uint_t                       attempts;   /* at upstreams, before it
                                                     passed */
+    ngx_http_plum_hop_t              hop;    /* the last one, once passed */
 
     ngx_http_plum_answer_e           answer;
     ngx_buf_t                       *kept;   /* collected body */
@@ -551,12 +574,22 @@ ngx_int_t ngx_http_plum_add_header(ngx_http_request_t *r, const char *name,
     const char *value);
 
 /*
- * settle: from the upstream's real answer; ends the claim once, whoever calls
- * first.  judge says what the answer is worth; settle acts on it.
+ * outcome: what became of a request that has passed the gate.  passed marks it
+ * so and begins its first hop.  hop begins the next one: call it in the first
+ * phase of an internal redirect.  hop_location is for a hop that goes on in
+ * another location, by "rewrite ... last" or "if".  judge tells the outcome
+ * when the answer is about to be sent, or when there will be none.
  */
 
+void ngx_http_plum_passed(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_hop(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_hop_location(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 plum_outcome_t ngx_http_plum_judge(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+
+/* settle: by the outcome; ends the claim once, whoever calls first */
+
 void ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
     ngx_str_t *answer);
 void ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);

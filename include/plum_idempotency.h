@@ -53,10 +53,10 @@ typedef struct {
 
 
 typedef enum {
-    PLUM_OUTCOME_SUCCESS,        /* some attempt was answered with success */
+    PLUM_OUTCOME_SUCCESS,        /* the last attempt was one */
     PLUM_OUTCOME_FAILURE,        /* answered otherwise, or never sent */
-    PLUM_OUTCOME_IN_DOUBT        /* an attempt was sent and not answered, and
-                                    none succeeded */
+    PLUM_OUTCOME_IN_DOUBT        /* no success, and an attempt was sent and
+                                    not answered */
 } plum_outcome_t;
 
 #define PLUM_SUCCESS_CODES       16
@@ -76,6 +76,8 @@ typedef struct {
 int plum_success_parse(const plum_str_t *text, plum_success_t *success,
     plum_error_t *err);
 int plum_success_match(const plum_success_t *success, unsigned status);
+
+/* attempts in the order of time; without any it is a failure */
 
 plum_outcome_t plum_attempts_judge(const plum_attempt_t *attempts,
     size_t nattempts, const plum_success_t *success);

@@ -271,21 +271,24 @@ sub other_rules {
 
 
 sub accelerated {
-    for my $case (['/ok.html', 0], ['/missing', 0], ['/inside/x', 1],
-        ['@same', 1])
-    {
+    for my $case (['/ok.html', 0], ['/inside/x', 1], ['@same', 1]) {
         my ($to, $n) = @$case;
         my $key = next_id();
         $up->script({headers => [['X-Accel-Redirect', $to]]});
         is(outcome('/accel', $key), "200 1 $n", "X-Accel-Redirect: $to");
-        is(outcome('/accel', $key), '200 0 0', 'it was committed before');
+        is(outcome('/accel', $key), '200 0 0', 'committed');
     }
 
     my $key = next_id();
+    $up->script({headers => [['X-Accel-Redirect', '/missing']]});
+    is(outcome('/accel', $key), '404 1 0', 'to what is not there');
+    is(outcome('/accel', $key), '200 1 0', 'released');
+
+    $key = next_id();
     $up->script({headers => [['X-Accel-Redirect', '/inside/x']]});
     $good->script({status => 500});
-    is(outcome('/accel', $key), '200 1 1', 'whatever is met there');
-    is(outcome('/accel', $key), '200 0 0', 'committed');
+    is(outcome('/accel', $key), '500 1 1', 'to an upstream that fails');
+    is(outcome('/accel', $key), '200 1 0', 'released');
     return;
 }
 

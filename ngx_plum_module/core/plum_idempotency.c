@@ -180,24 +180,24 @@ plum_outcome_t
 plum_attempts_judge(const plum_attempt_t *attempts, size_t nattempts,
     const plum_success_t *success)
 {
-    size_t          i;
-    plum_outcome_t  outcome;
+    size_t                 i;
+    const plum_attempt_t  *last;
 
-    outcome = PLUM_OUTCOME_FAILURE;
+    if (nattempts != 0) {
+        last = &attempts[nattempts - 1];
 
-    for (i = 0; i < nattempts; i++) {
-
-        if (attempts[i].answered) {
-            if (plum_success_match(success, attempts[i].status)) {
-                return PLUM_OUTCOME_SUCCESS;
-            }
-
-        } else if (attempts[i].sent) {
-            outcome = PLUM_OUTCOME_IN_DOUBT;
+        if (last->answered && plum_success_match(success, last->status)) {
+            return PLUM_OUTCOME_SUCCESS;
         }
     }
 
-    return outcome;
+    for (i = 0; i < nattempts; i++) {
+        if (attempts[i].sent && !attempts[i].answered) {
+            return PLUM_OUTCOME_IN_DOUBT;
+        }
+    }
+
+    return PLUM_OUTCOME_FAILURE;
 }
 
 

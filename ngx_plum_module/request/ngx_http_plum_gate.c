@@ -79,8 +79,8 @@ static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
 
 
 /*
- * In the SERVER_REWRITE phase, where each internal redirect to an URI begins:
- * of a request that has not passed it is one to an error page.  The arguments
+ * In the SERVER_REWRITE phase, where each internal redirect to an URI begins.
+ * If the request has not passed, it is one to an error page: the arguments
  * are those that error_page has given the page.
  */
 
@@ -123,6 +123,10 @@ ngx_http_plum_bind(ngx_http_request_t *r)
 
         /* not wiped, so this is a rewrite; once it walks, rules stay */
 
+        if (ctx->passed) {
+            ngx_http_plum_hop_location(r, ctx);
+        }
+
         if (ctx->started) {
             return NGX_DECLINED;
         }
@@ -160,8 +164,17 @@ ngx_http_plum_redirected(ngx_http_request_t *r)
 
     ctx = ngx_http_plum_get_ctx(r);
 
+    if (ctx && ctx->passed) {
+
+        /* once only, though both phases are gone through */
+
+        ngx_http_set_ctx(r, ctx, ngx_http_plum_module);
+        ngx_http_plum_hop(r, ctx);
+
+        return NGX_DECLINED;
+    }
+
     if (ctx == NULL
-        || ctx->passed
         || ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE
         || ngx_http_plum_put_aside(r, ctx) == NGX_OK)
     {
@@ -198,6 +211,8 @@ ngx_http_plum_handler(ngx_http_request_t *r)
     }
 
     if (ctx->passed) {
+        ngx_http_plum_hop_location(r, ctx);
+
         return ngx_http_plum_again(r, ctx, plcf);
     }
 
@@ -298,8 +313,7 @@ ngx_http_plum_pass(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return ngx_http_plum_fail(r, ctx, NGX_ERROR);
     }
 
-    ctx->passed = 1;
-    ctx->attempts = r->upstream_states ? r->upstream_states->nelts : 0;
+    ngx_http_plum_passed(r, ctx);
 
     if (ctx->verdict == NGX_HTTP_PLUM_UNJUDGED) {
         ctx->verdict = NGX_HTTP_PLUM_ACCEPTED;

@@ -28,7 +28,7 @@ ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ngx_http_plum_settle(ctx, PLUM_OUTCOME_FAILURE, NULL);
 
     if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
-        ctx->passed = 1;
+        ngx_http_plum_passed(r, ctx);
         return NGX_DECLINED;
     }
 

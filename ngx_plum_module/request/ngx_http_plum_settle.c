@@ -32,11 +32,6 @@ static ngx_uint_t ngx_http_plum_cut_off(ngx_http_request_t *r);
 static ngx_int_t ngx_http_plum_content_handler(ngx_http_request_t *r);
 
 
-/* any 2xx is a success where plum_idempotency says nothing else */
-
-static const plum_success_t  ngx_http_plum_success = { 1, { 0 }, 0 };
-
-
 void
 ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
@@ -161,65 +156,6 @@ ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
     if (!idempotency->hold) {
         (void) store->ops->release(store, &ctx->claim);
     }
-}
-
-
-/*
- * What became of the delivery: by the attempts at upstreams since it passed,
- * or, where the content handler asked none, by its own status, unless that is
- * the one of an error page.  What does not start with a status line is a
- * "200" to proxy_pass, which then sets the version to 0.9; to us it is no
- * answer.
- */
-
-plum_outcome_t
-ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
-{
-    ngx_uint_t                  i, n;
-    plum_attempt_t             *attempt;
-    const plum_success_t       *success;
-    ngx_http_upstream_state_t  *state;
-
-    success = ctx->plcf->idempotency ? &ctx->plcf->idempotency->success
-                                     : &ngx_http_plum_success;
-
-    n = r->upstream_states ? r->upstream_states->nelts - ctx->attempts : 0;
-
-    attempt = ngx_pcalloc(r->pool, (n + 1) * sizeof(plum_attempt_t));
-    if (attempt == NULL) {
-
-        /* nothing is known: as an upstream that did not answer */
-
-        return PLUM_OUTCOME_IN_DOUBT;
-    }
-
-    if (n == 0) {
-        attempt->status = r->headers_out.status;
-        attempt->answered = (attempt->status
-                             && r->upstream == NULL
-                             && !r->error_page);
-
-        return plum_attempts_judge(attempt, 1, success);
-    }
-
-    state = r->upstream_states->elts;
-    state += ctx->attempts;
-
-    for (i = 0; i < n; i++) {
-
-        /* entries without a peer only separate redirects */
-
-        if (state[i].peer == NULL) {
-            continue;
-        }
-
-        attempt[i].status = state[i].status;
-        attempt[i].answered = (state[i].header_time != (ngx_msec_t) -1
-                               && r->http_version != NGX_HTTP_VERSION_9);
-        attempt[i].sent = (state[i].bytes_sent > 0);
-    }
-
-    return plum_attempts_judge(attempt, n, success);
 }
 
 
