@@ -19,7 +19,8 @@ struct ngx_plum_redis_host_s {
     ngx_str_t                        text;   /* name:port, as in logs */
     in_port_t                        port;
     ngx_addr_t                      *addrs;
-    ngx_uint_t                       naddrs; /* 0: the resolver knows */
+    ngx_uint_t                       naddrs; /* found by the system; 0: only
+                                                the resolver may know */
     unsigned                         ip:1;   /* the name is an address */
     unsigned                         local:1;    /* a unix socket */
 };
@@ -28,8 +29,8 @@ struct ngx_plum_redis_host_s {
 /*
  * learn() makes a host of what another node said, in a pool of its own, *pool;
  * an empty name is that of "from".  NULL: no memory.  same() tells whether
- * that is what the host is already.  addrs() copies what the resolver found,
- * with the host's port, likewise.
+ * that is what the host is already.  addrs() is what the resolver found, and
+ * behind it what the system did: that is as good where the other leads nowhere.
  */
 
 ngx_plum_redis_host_t *ngx_plum_redis_learn(const ngx_plum_redis_conf_t *conf,
@@ -37,8 +38,8 @@ ngx_plum_redis_host_t *ngx_plum_redis_learn(const ngx_plum_redis_conf_t *conf,
     ngx_pool_t **pool);
 ngx_uint_t ngx_plum_redis_same(const ngx_plum_redis_host_t *host,
     const plum_node_t *node, const ngx_plum_redis_host_t *from);
-ngx_addr_t *ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx, in_port_t port,
-    ngx_pool_t **pool);
+ngx_addr_t *ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx,
+    const ngx_plum_redis_host_t *host, ngx_uint_t *naddrs, ngx_pool_t **pool);
 
 
 /* --- TLS of a connection: ngx_plum_redis_tls.c */

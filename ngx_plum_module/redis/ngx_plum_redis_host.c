@@ -14,6 +14,10 @@ static ngx_int_t ngx_plum_redis_host_text(ngx_pool_t *pool,
 static ngx_int_t ngx_plum_redis_host_learned(
     const ngx_plum_redis_conf_t *conf, ngx_pool_t *pool,
     ngx_plum_redis_host_t *host);
+static ngx_int_t ngx_plum_redis_host_addrs(ngx_pool_t *pool,
+    ngx_plum_redis_host_t *host, const ngx_plum_redis_host_t *known);
+static ngx_int_t ngx_plum_redis_addr(ngx_pool_t *pool, ngx_addr_t *addr,
+    struct sockaddr *sockaddr, socklen_t socklen, in_port_t port);
 static ngx_str_t ngx_plum_redis_node_name(const plum_node_t *node,
     const ngx_plum_redis_host_t *from);
 
@@ -110,9 +114,9 @@ ngx_plum_redis_host(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
 
 
 /*
- * Names are asked for before each connection, where there is a resolver.
- * Without one they are looked up now: that blocks, which is allowed at
- * configuration time.
+ * The system is asked now: that blocks, which is allowed at configuration time
+ * only.  What it does not know may be known to the resolver, which is asked
+ * before each connection.
  */
 
 char *
@@ -122,7 +126,7 @@ ngx_plum_redis_resolve(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf)
     ngx_uint_t              i;
     ngx_plum_redis_host_t  *host;
 
-    for (i = 0; conf->resolver == NULL && i < conf->nhosts; i++) {
+    for (i = 0; i < conf->nhosts; i++) {
         host = &conf->hosts[i];
 
         if (host->naddrs) {
@@ -133,16 +137,17 @@ ngx_plum_redis_resolve(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf)
 
         u.url = host->text;
 
-        if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        if (ngx_parse_url(cf->pool, &u) == NGX_OK) {
+            host->addrs = u.addrs;
+            host->naddrs = u.naddrs;
+
+        } else if (conf->resolver == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "%s in \"%V\" of %s \"%V\" in %V:%ui",
                           u.err ? u.err : "no memory", &host->text,
                           conf->kind, &conf->name, &conf->file, conf->line);
             return NGX_CONF_ERROR;
         }
-
-        host->addrs = u.addrs;
-        host->naddrs = u.naddrs;
     }
 
     return NGX_CONF_OK;
@@ -245,20 +250,53 @@ ngx_plum_redis_host_learned(const ngx_plum_redis_conf_t *conf,
         return NGX_OK;
     }
 
-    /* a configured host has been looked up already */
+    /*
+     * the system has been asked for the configured names; a node may have one
+     * of them, and another port
+     */
 
     for (i = 0; i < conf->nhosts; i++) {
         known = &conf->hosts[i];
 
-        if (known->text.len == host->text.len
-            && ngx_strncasecmp(known->text.data, host->text.data,
-                               host->text.len)
+        if (known->name.len == host->name.len
+            && ngx_strncasecmp(known->name.data, host->name.data,
+                               host->name.len)
                == 0)
         {
-            host->addrs = known->addrs;
-            host->naddrs = known->naddrs;
+            return ngx_plum_redis_host_addrs(pool, host, known);
         }
     }
+
+    return NGX_OK;
+}
+
+
+/* sets addrs and naddrs: those of a host of the same name, but its own port */
+
+static ngx_int_t
+ngx_plum_redis_host_addrs(ngx_pool_t *pool, ngx_plum_redis_host_t *host,
+    const ngx_plum_redis_host_t *known)
+{
+    ngx_uint_t         i;
+    const ngx_addr_t  *from;
+
+    host->addrs = ngx_pcalloc(pool, known->naddrs * sizeof(ngx_addr_t));
+    if (host->addrs == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < known->naddrs; i++) {
+        from = &known->addrs[i];
+
+        if (ngx_plum_redis_addr(pool, &host->addrs[i], from->sockaddr,
+                                from->socklen, host->port)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    host->naddrs = known->naddrs;
 
     return NGX_OK;
 }
@@ -296,44 +334,67 @@ ngx_plum_redis_node_name(const plum_node_t *node,
 
 
 ngx_addr_t *
-ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx, in_port_t port,
-    ngx_pool_t **pool)
+ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx,
+    const ngx_plum_redis_host_t *host, ngx_uint_t *naddrs, ngx_pool_t **pool)
 {
-    u_char           *p;
-    ngx_uint_t        i;
-    ngx_addr_t       *addrs;
-    struct sockaddr  *sockaddr;
+    ngx_uint_t   i;
+    ngx_addr_t  *addrs;
 
     *pool = ngx_create_pool(512, ngx_cycle->log);
     if (*pool == NULL) {
         return NULL;
     }
 
-    addrs = ngx_pcalloc(*pool, ctx->naddrs * sizeof(ngx_addr_t));
+    addrs = ngx_pcalloc(*pool, (ctx->naddrs + host->naddrs)
+                               * sizeof(ngx_addr_t));
+
+    *naddrs = 0;
 
     for (i = 0; addrs && i < ctx->naddrs; i++) {
-        sockaddr = ngx_palloc(*pool, ctx->addrs[i].socklen);
-        p = ngx_pnalloc(*pool, NGX_SOCKADDR_STRLEN);
-
-        if (sockaddr == NULL || p == NULL) {
-            addrs = NULL;
-            break;
+        if (ngx_plum_redis_addr(*pool, &addrs[i], ctx->addrs[i].sockaddr,
+                                ctx->addrs[i].socklen, host->port)
+            != NGX_OK)
+        {
+            ngx_destroy_pool(*pool);
+            return NULL;
         }
 
-        ngx_memcpy(sockaddr, ctx->addrs[i].sockaddr, ctx->addrs[i].socklen);
-        ngx_inet_set_port(sockaddr, port);
-
-        addrs[i].sockaddr = sockaddr;
-        addrs[i].socklen = ctx->addrs[i].socklen;
-        addrs[i].name.data = p;
-        addrs[i].name.len = ngx_sock_ntop(sockaddr, addrs[i].socklen, p,
-                                          NGX_SOCKADDR_STRLEN, 1);
+        (*naddrs)++;
     }
 
     if (addrs == NULL) {
         ngx_destroy_pool(*pool);
-        *pool = NULL;
+        return NULL;
+    }
+
+    if (host->naddrs) {
+        ngx_memcpy(&addrs[i], host->addrs,
+                   host->naddrs * sizeof(ngx_addr_t));
+
+        *naddrs += host->naddrs;
     }
 
     return addrs;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_addr(ngx_pool_t *pool, ngx_addr_t *addr,
+    struct sockaddr *sockaddr, socklen_t socklen, in_port_t port)
+{
+    addr->sockaddr = ngx_palloc(pool, socklen);
+    addr->name.data = ngx_pnalloc(pool, NGX_SOCKADDR_STRLEN);
+
+    if (addr->sockaddr == NULL || addr->name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(addr->sockaddr, sockaddr, socklen);
+    ngx_inet_set_port(addr->sockaddr, port);
+
+    addr->socklen = socklen;
+    addr->name.len = ngx_sock_ntop(addr->sockaddr, addr->socklen,
+                                   addr->name.data, NGX_SOCKADDR_STRLEN, 1);
+
+    return NGX_OK;
 }

@@ -140,7 +140,7 @@ ngx_plum_redis_peer_resolve(ngx_plum_redis_peer_t *peer)
     peer->addrs = peer->host->addrs;
     peer->naddrs = peer->host->naddrs;
 
-    if (peer->naddrs) {
+    if (peer->host->ip || peer->host->local) {
         return NGX_OK;
     }
 
@@ -148,19 +148,23 @@ ngx_plum_redis_peer_resolve(ngx_plum_redis_peer_t *peer)
 
     if (peer->conf->resolver == NULL) {
         peer->text = "its name needs a \"resolver\"";
-        return NGX_ERROR;
+        return peer->naddrs ? NGX_OK : NGX_ERROR;
     }
 
     ctx = ngx_resolve_start(peer->conf->resolver, NULL);
 
     if (ctx == NULL || ctx == NGX_NO_RESOLVER) {
-        return NGX_ERROR;
+        return peer->naddrs ? NGX_OK : NGX_ERROR;
     }
 
     ctx->name = peer->host->name;
     ctx->handler = ngx_plum_redis_peer_resolved;
     ctx->data = peer;
-    ctx->timeout = peer->conf->timeout;
+
+    /* calls wait, and what the system found will do as well */
+
+    ctx->timeout = peer->naddrs ? peer->conf->timeout / 4 + 1
+                                : peer->conf->timeout;
 
     /* the handler may be called from inside */
 
@@ -184,6 +188,7 @@ ngx_plum_redis_peer_resolve(ngx_plum_redis_peer_t *peer)
 static void
 ngx_plum_redis_peer_resolved(ngx_resolver_ctx_t *ctx)
 {
+    ngx_uint_t              level, naddrs;
     ngx_addr_t             *addrs;
     ngx_pool_t             *pool;
     ngx_plum_redis_peer_t  *peer;
@@ -191,13 +196,15 @@ ngx_plum_redis_peer_resolved(ngx_resolver_ctx_t *ctx)
     peer = ctx->data;
 
     if (ctx->state != NGX_OK) {
-        ngx_log_error(NGX_LOG_WARN, peer->log, 0,
+        level = peer->naddrs ? NGX_LOG_INFO : NGX_LOG_WARN;
+
+        ngx_log_error(level, peer->log, 0,
                       "plum: \"%V\" could not be resolved (%i: %s)",
                       &ctx->name, ctx->state,
                       ngx_resolver_strerror(ctx->state));
 
     } else {
-        addrs = ngx_plum_redis_addrs(ctx, peer->host->port, &pool);
+        addrs = ngx_plum_redis_addrs(ctx, peer->host, &naddrs, &pool);
 
         if (addrs) {
             if (peer->resolved) {
@@ -206,7 +213,7 @@ ngx_plum_redis_peer_resolved(ngx_resolver_ctx_t *ctx)
 
             peer->resolved = pool;
             peer->addrs = addrs;
-            peer->naddrs = ctx->naddrs;
+            peer->naddrs = naddrs;
         }
     }
 
