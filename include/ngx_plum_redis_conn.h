@@ -376,6 +376,11 @@ void ngx_plum_redis_report_accepted(ngx_plum_redis_conn_t *conn);
 
 void ngx_plum_redis_hello(ngx_plum_redis_conn_t *conn);
 
+/* the words of AUTH, three at most; returns their number, 0: no password */
+
+ngx_uint_t ngx_plum_redis_auth(ngx_plum_redis_conn_t *conn,
+    plum_str_t *word);
+
 
 /*
  * --- WAIT: ngx_plum_redis_wait.c.  before() writes one where it is due; hold()

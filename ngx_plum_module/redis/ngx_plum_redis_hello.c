@@ -29,8 +29,6 @@ static ngx_int_t ngx_plum_redis_hello_done(ngx_plum_redis_conn_t *conn,
 static void ngx_plum_redis_hello_next(ngx_plum_redis_conn_t *conn);
 static const char *ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn,
     const redisReply *reply, u_char *text);
-static ngx_uint_t ngx_plum_redis_ask_auth(ngx_plum_redis_conn_t *conn,
-    plum_str_t *word);
 static ngx_uint_t ngx_plum_redis_ask_select(ngx_plum_redis_conn_t *conn,
     plum_str_t *word);
 static ngx_uint_t ngx_plum_redis_ask_role(ngx_plum_redis_conn_t *conn,
@@ -42,7 +40,7 @@ static const char *ngx_plum_redis_judge_role(ngx_plum_redis_conn_t *conn,
 
 
 static const ngx_plum_redis_question_t  ngx_plum_redis_questions[] = {
-    { "authenticating", ngx_plum_redis_ask_auth, ngx_plum_redis_judge_ok },
+    { "authenticating", ngx_plum_redis_auth, ngx_plum_redis_judge_ok },
     { "selecting the database", ngx_plum_redis_ask_select,
       ngx_plum_redis_judge_ok },
     { "asking for the role", ngx_plum_redis_ask_role,
@@ -169,8 +167,8 @@ ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn,
 }
 
 
-static ngx_uint_t
-ngx_plum_redis_ask_auth(ngx_plum_redis_conn_t *conn, plum_str_t *word)
+ngx_uint_t
+ngx_plum_redis_auth(ngx_plum_redis_conn_t *conn, plum_str_t *word)
 {
     ngx_uint_t                    n;
     const plum_str_t              auth = PLUM_STR("AUTH");

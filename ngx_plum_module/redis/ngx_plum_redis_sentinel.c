@@ -29,6 +29,7 @@ typedef struct {
     ngx_plum_redis_host_t    nowhere;    /* text: as long as the master is not
                                             known */
     ngx_uint_t               from;   /* the Sentinel asked first for it now */
+    ngx_uint_t               authed; /* AUTH has been sent to it */
     ngx_uint_t               round;  /* whose was the first word, since the
                                         master was last at work */
 } ngx_plum_redis_sentinel_t;
@@ -44,7 +45,12 @@ static void ngx_plum_redis_sentinel_ready(ngx_plum_redis_conn_t *conn);
 static ngx_uint_t ngx_plum_redis_sentinel_left(ngx_plum_redis_conn_t *conn);
 static void ngx_plum_redis_sentinel_report(ngx_plum_redis_conn_t *conn,
     ngx_err_t err, const char *text);
+static void ngx_plum_redis_sentinel_hello(ngx_plum_redis_conn_t *sentinel);
 static void ngx_plum_redis_sentinel_ask(ngx_plum_redis_conn_t *sentinel);
+static void ngx_plum_redis_sentinel_auth(ngx_plum_redis_conn_t *sentinel);
+static ngx_int_t ngx_plum_redis_sentinel_authed(
+    ngx_plum_redis_conn_t *sentinel, ngx_plum_redis_call_t *call,
+    ngx_plum_redis_status_e status, redisReply **reply);
 static ngx_int_t ngx_plum_redis_sentinel_done(ngx_plum_redis_conn_t *sentinel,
     ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
     redisReply **reply);
@@ -79,7 +85,7 @@ static const ngx_plum_redis_news_t  ngx_plum_redis_sentinel_node_news = {
 
 static const ngx_plum_redis_news_t  ngx_plum_redis_sentinel_news = {
     NULL,
-    ngx_plum_redis_sentinel_ask,
+    ngx_plum_redis_sentinel_hello,
     NULL,
     ngx_plum_redis_sentinel_lost,
     ngx_plum_redis_sentinel_next,
@@ -230,6 +236,18 @@ ngx_plum_redis_sentinel_report(ngx_plum_redis_conn_t *conn, ngx_err_t err,
 /* --- news of the connection to a Sentinel */
 
 static void
+ngx_plum_redis_sentinel_hello(ngx_plum_redis_conn_t *sentinel)
+{
+    ngx_plum_redis_sentinel_t  *s;
+
+    s = sentinel->owner;
+    s->authed = 0;
+
+    ngx_plum_redis_sentinel_ask(sentinel);
+}
+
+
+static void
 ngx_plum_redis_sentinel_ask(ngx_plum_redis_conn_t *sentinel)
 {
     ngx_plum_redis_sentinel_t  *s;
@@ -254,6 +272,40 @@ ngx_plum_redis_sentinel_ask(ngx_plum_redis_conn_t *sentinel)
 }
 
 
+/* most Sentinels want no password: AUTH is sent only where one does */
+
+static void
+ngx_plum_redis_sentinel_auth(ngx_plum_redis_conn_t *sentinel)
+{
+    ngx_plum_redis_sentinel_t  *s;
+
+    s = sentinel->owner;
+    s->authed = 1;
+
+    s->ask.argc = ngx_plum_redis_auth(sentinel, s->words);
+    s->ask.done = ngx_plum_redis_sentinel_authed;
+
+    sentinel->io.secret = 1;
+
+    (void) ngx_plum_redis_conn_ask(sentinel, &s->ask, "authenticating");
+}
+
+
+static ngx_int_t
+ngx_plum_redis_sentinel_authed(ngx_plum_redis_conn_t *sentinel,
+    ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
+    redisReply **reply)
+{
+    /* if it was refused, so is the question */
+
+    if (status == NGX_PLUM_REDIS_OK) {
+        ngx_plum_redis_sentinel_ask(sentinel);
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_plum_redis_sentinel_done(ngx_plum_redis_conn_t *sentinel,
     ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
@@ -267,6 +319,14 @@ ngx_plum_redis_sentinel_done(ngx_plum_redis_conn_t *sentinel,
     }
 
     s = sentinel->owner;
+
+    if (plum_resp_says(*reply, "NOAUTH", 0)
+        && sentinel->conf->password.len
+        && !s->authed)
+    {
+        ngx_plum_redis_sentinel_auth(sentinel);
+        return NGX_OK;
+    }
 
     text = ngx_plum_redis_sentinel_answer(s, *reply);
 
@@ -298,6 +358,11 @@ ngx_plum_redis_sentinel_answer(ngx_plum_redis_sentinel_t *s,
     ngx_pool_t             *pool;
     plum_node_t             node;
     ngx_plum_redis_host_t  *host;
+
+    if (plum_resp_says(reply, "NOAUTH", 0)) {
+        return s->authed ? "it does not take the password"
+                         : "it wants a password";
+    }
 
     if (plum_sentinel_master(reply, &node) != PLUM_OK) {
         return "it gives no answer";

@@ -22,7 +22,7 @@ my $COUNT = 3;
 # %opt:
 #   test      the Test::Plum it belongs to
 #   master    the name that Sentinels have for it ("main")
-#   password  of the nodes; Sentinels want none
+#   password  of the nodes; Sentinels want it where guarded is true
 #   tls       as of Test::Plum::Redis, for nodes and Sentinels
 #   announce  a host name, for nodes and Sentinels, in place of addresses; the
 #             C library must know it
@@ -41,7 +41,8 @@ sub new {
     $_->replicate($master) for @replicas;
 
     $self->{sentinels} = [map { Test::Plum::Redis->new(%own, sentinel => 1,
-        name => "sentinel$_", conf => [$self->_sentinel_lines]) }
+        name => "sentinel$_", conf => [$self->_sentinel_lines],
+        $self->{guarded} ? (password => $self->{password}) : ()) }
         1 .. $COUNT];
 
     _hurry($_) for $self->sentinels;
@@ -70,6 +71,7 @@ sub _sentinel_lines {
         "sentinel failover-timeout $name 1500",
         defined $self->{password}
             ? "sentinel auth-pass $name $self->{password}" : (),
+        $self->{guarded} ? "sentinel sentinel-pass $self->{password}" : (),
     );
 }
 
