@@ -291,6 +291,7 @@ struct ngx_plum_redis_conn_s {
 
     unsigned                         opened:1;   /* events may be used */
     unsigned                         lazy:1; /* connects for calls only */
+    unsigned                         spare:1;    /* of a cluster: no owner */
     unsigned                         role:1; /* ROLE is asked for */
     unsigned                         failing:1;
     unsigned                         wanted:1;   /* a call was declined */

@@ -59,6 +59,13 @@ int plum_slots_range(const redisReply *reply, size_t i,
     plum_slot_range_t *range);
 
 /*
+ * PLUM_OK: the reply is an array of such ranges, of PLUM_SLOTS slots together
+ * at most, so that what there is to do has a limit
+ */
+
+int plum_slots_check(const redisReply *reply);
+
+/*
  * The reply to SENTINEL GET-MASTER-ADDR-BY-NAME: [host, port] as strings.
  * PLUM_OK with host.len 0: nil, no such master.  PLUM_ERROR: no such reply.
  */

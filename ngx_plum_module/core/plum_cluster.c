@@ -201,6 +201,36 @@ plum_slots_range(const redisReply *reply, size_t i, plum_slot_range_t *range)
 }
 
 
+int
+plum_slots_check(const redisReply *reply)
+{
+    size_t             i, n, left;
+    plum_slot_range_t  range;
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        return PLUM_ERROR;
+    }
+
+    left = PLUM_SLOTS;
+
+    for (i = 0; i < reply->elements; i++) {
+        if (plum_slots_range(reply, i, &range) != PLUM_OK) {
+            return PLUM_ERROR;
+        }
+
+        n = (size_t) (range.last - range.first) + 1;
+
+        if (n > left) {
+            return PLUM_ERROR;
+        }
+
+        left -= n;
+    }
+
+    return PLUM_OK;
+}
+
+
 static int
 plum_cluster_node(const redisReply *reply, plum_node_t *node)
 {

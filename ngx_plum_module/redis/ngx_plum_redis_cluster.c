@@ -20,10 +20,11 @@
 /*
  * The map of the slots, and the nodes it names.
  *
- * A node that owns slots is kept connected.  The others are lazy: configured
- * ones are kept for the day when no other is left, those that were learned go
- * when nothing is pending on them.  Nodes go only in a posted event, never
- * while one of their handlers is on the stack.
+ * A node that owns slots is connected to when the first call is for it, and
+ * kept connected.  The others are spare: configured ones are kept for the day
+ * when no other is left, those that were learned go when nothing is pending on
+ * them.  Nodes go only in a posted event, never while one of their handlers is
+ * on the stack.
  *
  * The map is asked for (CLUSTER SLOTS, of any node that is ready) when there
  * is none, when a MOVED tells that it is old, when an owner is lost, and
@@ -31,9 +32,9 @@
  * and now and then while slots migrate, so that those who took them on the
  * way do not stay connected for ever.
  *
- * Before the first map operations wait for it: not every server that takes
- * commands is one of a cluster, and says MOVED.  Afterwards a slot without an
- * owner is anyone's affair, who then says MOVED or CLUSTERDOWN.
+ * Before the first map calls wait for it: not every server that takes commands
+ * is one of a cluster, and says MOVED.  Afterwards, for a slot without an owner
+ * any node may be asked; it answers MOVED or CLUSTERDOWN.
  */
 
 typedef struct {
@@ -73,10 +74,10 @@ static void ngx_plum_redis_cluster_ready(ngx_plum_redis_conn_t *conn);
 static void ngx_plum_redis_cluster_lost(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_cluster_find(
     ngx_plum_redis_cluster_t *cluster, ngx_plum_redis_conn_t *from,
-    const plum_node_t *node, ngx_uint_t lazy);
+    const plum_node_t *node, ngx_uint_t spare);
 static ngx_int_t ngx_plum_redis_cluster_add(
     ngx_plum_redis_cluster_t *cluster, ngx_uint_t i,
-    ngx_plum_redis_host_t *host, ngx_pool_t *pool, ngx_uint_t lazy);
+    ngx_plum_redis_host_t *host, ngx_pool_t *pool, ngx_uint_t spare);
 static ngx_uint_t ngx_plum_redis_cluster_spoken(
     ngx_plum_redis_cluster_t *cluster);
 static void ngx_plum_redis_cluster_later(ngx_plum_redis_cluster_t *cluster);
@@ -86,7 +87,6 @@ static void ngx_plum_redis_cluster_refresh(ngx_event_t *ev);
 static ngx_int_t ngx_plum_redis_slots_done(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
     redisReply **reply);
-static ngx_int_t ngx_plum_redis_slots_check(const redisReply *reply);
 static void ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_conn_t *from, const redisReply *reply);
 static void ngx_plum_redis_cluster_assign(ngx_plum_redis_cluster_t *cluster,
@@ -210,8 +210,14 @@ ngx_plum_redis_cluster_route(void *data, ngx_plum_redis_call_t *call,
     node = call->key ? cluster->slots[plum_slot(call->key)]
                      : NGX_PLUM_REDIS_NO_NODE;
 
-    *conn = (node == NGX_PLUM_REDIS_NO_NODE)
-            ? ngx_plum_redis_cluster_any(cluster) : cluster->nodes[node];
+    if (node != NGX_PLUM_REDIS_NO_NODE) {
+        *conn = cluster->nodes[node];
+        (*conn)->lazy = 0;
+
+        return NGX_OK;
+    }
+
+    *conn = ngx_plum_redis_cluster_any(cluster);
 
     return *conn ? NGX_OK : NGX_DECLINED;
 }
@@ -222,10 +228,11 @@ ngx_plum_redis_cluster_route(void *data, ngx_plum_redis_call_t *call,
 static ngx_plum_redis_conn_t *
 ngx_plum_redis_cluster_any(ngx_plum_redis_cluster_t *cluster)
 {
-    ngx_uint_t              i, n;
+    ngx_uint_t              i, n, next;
     ngx_plum_redis_conn_t  *conn, *found;
 
     found = NULL;
+    next = 0;
 
     for (n = 1; n <= NGX_PLUM_REDIS_NODES; n++) {
         i = (cluster->source + n) % NGX_PLUM_REDIS_NODES;
@@ -242,7 +249,12 @@ ngx_plum_redis_cluster_any(ngx_plum_redis_cluster_t *cluster)
 
         if (found == NULL) {
             found = conn;
+            next = i;
         }
+    }
+
+    if (found) {
+        cluster->source = next;
     }
 
     return found;
@@ -253,7 +265,7 @@ ngx_plum_redis_cluster_any(ngx_plum_redis_cluster_t *cluster)
 
 static ngx_int_t
 ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
-    ngx_plum_redis_conn_t *from, const plum_node_t *node, ngx_uint_t lazy)
+    ngx_plum_redis_conn_t *from, const plum_node_t *node, ngx_uint_t spare)
 {
     ngx_int_t               i, vacant;
     ngx_pool_t             *pool;
@@ -274,7 +286,7 @@ ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
         }
 
         if (ngx_plum_redis_same(conn->hosts, node, from->hosts)) {
-            conn->lazy &= lazy;
+            conn->spare &= spare;
             return i;
         }
     }
@@ -288,7 +300,7 @@ ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
         return NGX_ERROR;
     }
 
-    if (ngx_plum_redis_cluster_add(cluster, vacant, host, pool, lazy)
+    if (ngx_plum_redis_cluster_add(cluster, vacant, host, pool, spare)
         != NGX_OK)
     {
         ngx_destroy_pool(pool);
@@ -301,7 +313,7 @@ ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
 
 static ngx_int_t
 ngx_plum_redis_cluster_add(ngx_plum_redis_cluster_t *cluster, ngx_uint_t i,
-    ngx_plum_redis_host_t *host, ngx_pool_t *pool, ngx_uint_t lazy)
+    ngx_plum_redis_host_t *host, ngx_pool_t *pool, ngx_uint_t spare)
 {
     ngx_plum_redis_conn_t  *conn;
 
@@ -314,7 +326,8 @@ ngx_plum_redis_cluster_add(ngx_plum_redis_cluster_t *cluster, ngx_uint_t i,
 
     conn->owner = cluster;
     conn->pool = pool;
-    conn->lazy = lazy;
+    conn->spare = spare;
+    conn->lazy = (pool != NULL);
     conn->pause_max = NGX_PLUM_REDIS_PAUSE_MAX;
     conn->reported = pool && ngx_plum_redis_cluster_spoken(cluster);
 
@@ -381,6 +394,7 @@ ngx_plum_redis_cluster_redirect(void *data, ngx_plum_redis_conn_t *from,
         ngx_plum_redis_cluster_arm(cluster, NGX_PLUM_REDIS_MIGRATION);
 
     } else {
+        (*conn)->lazy = 0;
         cluster->slots[slot] = (uint16_t) i;
         ngx_plum_redis_cluster_changed(cluster);
     }
@@ -438,7 +452,7 @@ ngx_plum_redis_cluster_ready(ngx_plum_redis_conn_t *conn)
 static void
 ngx_plum_redis_cluster_lost(ngx_plum_redis_conn_t *conn)
 {
-    if (!conn->lazy) {
+    if (!conn->spare) {
         ngx_plum_redis_cluster_changed(conn->owner);
     }
 }
@@ -520,6 +534,10 @@ ngx_plum_redis_cluster_refresh(ngx_event_t *ev)
     cluster->deaf = 1;
     cluster->attempts++;
 
+    if (conn) {
+        ngx_plum_redis_conn_wake(conn);
+    }
+
     ngx_plum_redis_cluster_wake(cluster);
     ngx_plum_redis_cluster_later(cluster);
 }
@@ -546,7 +564,7 @@ ngx_plum_redis_slots_done(ngx_plum_redis_conn_t *conn,
         if ((*reply)->type == REDIS_REPLY_ERROR) {
             text = (*reply)->str;
 
-        } else if (ngx_plum_redis_slots_check(*reply) != NGX_OK) {
+        } else if (plum_slots_check(*reply) != PLUM_OK) {
             return NGX_ERROR;
 
         } else if ((*reply)->elements == 0) {
@@ -574,39 +592,6 @@ ngx_plum_redis_slots_done(ngx_plum_redis_conn_t *conn,
 }
 
 
-/* each slot once at most: what there is to do has a limit */
-
-static ngx_int_t
-ngx_plum_redis_slots_check(const redisReply *reply)
-{
-    size_t             i;
-    ngx_uint_t         n, left;
-    plum_slot_range_t  range;
-
-    if (reply->type != REDIS_REPLY_ARRAY) {
-        return NGX_ERROR;
-    }
-
-    left = PLUM_SLOTS;
-
-    for (i = 0; i < reply->elements; i++) {
-        if (plum_slots_range(reply, i, &range) != PLUM_OK) {
-            return NGX_ERROR;
-        }
-
-        n = range.last - range.first + 1;
-
-        if (n > left) {
-            return NGX_ERROR;
-        }
-
-        left -= n;
-    }
-
-    return NGX_OK;
-}
-
-
 static void
 ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
     ngx_plum_redis_conn_t *from, const redisReply *reply)
@@ -617,7 +602,7 @@ ngx_plum_redis_cluster_apply(ngx_plum_redis_cluster_t *cluster,
 
     for (n = 0; n < NGX_PLUM_REDIS_NODES; n++) {
         if (cluster->nodes[n]) {
-            cluster->nodes[n]->lazy = 1;
+            cluster->nodes[n]->spare = 1;
         }
     }
 
@@ -676,14 +661,14 @@ ngx_plum_redis_cluster_assign(ngx_plum_redis_cluster_t *cluster,
         conn = cluster->nodes[before];
 
         if (conn->state == NGX_PLUM_REDIS_READY) {
-            conn->lazy = 0;
+            conn->spare = 0;
             cluster->slots[slot] = before;
         }
     }
 }
 
 
-/* connects to the owners; as long as one is down, the map may change */
+/* connects to the owners in use; while one is down, the map may change */
 
 static void
 ngx_plum_redis_cluster_judge(ngx_plum_redis_cluster_t *cluster)
@@ -696,7 +681,12 @@ ngx_plum_redis_cluster_judge(ngx_plum_redis_cluster_t *cluster)
     for (i = 0; i < NGX_PLUM_REDIS_NODES; i++) {
         conn = cluster->nodes[i];
 
-        if (conn == NULL || conn->lazy) {
+        if (conn == NULL) {
+            continue;
+        }
+
+        if (conn->spare) {
+            conn->lazy = 1;
             continue;
         }
 
@@ -709,7 +699,7 @@ ngx_plum_redis_cluster_judge(ngx_plum_redis_cluster_t *cluster)
                 ngx_plum_redis_report_available(conn);
             }
 
-        } else {
+        } else if (!conn->lazy) {
             ngx_plum_redis_conn_wake(conn);
         }
     }
@@ -757,7 +747,7 @@ ngx_plum_redis_cluster_sweep(ngx_event_t *ev)
     for (i = 0; i < NGX_PLUM_REDIS_NODES; i++) {
         conn = cluster->nodes[i];
 
-        if (conn == NULL || !conn->lazy || conn->pending) {
+        if (conn == NULL || !conn->spare || conn->pending) {
             continue;
         }
 
