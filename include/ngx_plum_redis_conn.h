@@ -198,11 +198,17 @@ void ngx_plum_redis_io_wrote(ngx_plum_redis_io_t *io, size_t len);
  * LOCATE   the owner is finding out which host it is
  * CONNECT  see peer
  * HELLO    the owner asks its own questions by ask(); each has the timeout
- * READY    calls are written; replies are matched by their order
+ * READY    calls are written; replies are matched by their order.  If nothing
+ *          has come for half a second, a PING is written first, and calls wait
+ *          until it is answered; no answer within half of the timeout: lost.
+ *          After a loss the connection is made again: at once where it had
+ *          been ready for a second or had done work, else after a pause
  *
- * failing  calls are declined: an attempt to connect failed, or the node did
- *          not answer in time.  Else, while there is no connection, they wait
- *          for it until their deadline
+ * failing  calls are declined: an attempt to connect failed, the node did not
+ *          answer in time, or one connection after the other was lost soon
+ *          after it was ready.  Else, while there is no connection, calls wait
+ *          for it until their deadline: those that come, and those that had not
+ *          been written when the last one was lost
  *
  * A call belongs to the connection from submit() until its done().  done()
  * may run requests, and so call submit() from inside, but nothing that is
@@ -270,6 +276,7 @@ struct ngx_plum_redis_conn_s {
     ngx_uint_t                       checked;    /* the user's word */
     plum_str_t                       words[3];   /* of hello and wait */
 
+    ngx_plum_redis_call_t            ping;   /* proves an idle connection */
     ngx_plum_redis_call_t            wait;   /* ngx_plum_redis_wait.c */
     ngx_uint_t                       replicas;   /* to wait for, next time */
     u_char                           digits[2][NGX_INT_T_LEN];
@@ -287,6 +294,7 @@ struct ngx_plum_redis_conn_s {
     ngx_msec_t                       pause_max;  /* of the back-off; 0: its
                                                     own */
     ngx_msec_t                       since;  /* it is ready */
+    ngx_msec_t                       heard;  /* last reply */
     ngx_msec_t                       refused;    /* last call */
 
     unsigned                         opened:1;   /* events may be used */
@@ -294,6 +302,8 @@ struct ngx_plum_redis_conn_s {
     unsigned                         spare:1;    /* of a cluster: no owner */
     unsigned                         role:1; /* ROLE is asked for */
     unsigned                         failing:1;
+    unsigned                         worked:1;   /* a call that adds has
+                                                    succeeded since ready */
     unsigned                         wanted:1;   /* a call was declined */
     unsigned                         reported:1; /* as down */
     unsigned                         refusing:1; /* has been reported */
@@ -307,8 +317,8 @@ struct ngx_plum_redis_conn_s {
  *
  * submit() as ngx_plum_redis_call(), with done and limit set.  cancel() as
  * ngx_plum_redis_cancel().  ask() is for HELLO: the call is written now, is
- * not counted as pending, and ends with the connection at the latest;
- * NGX_ERROR: the connection has been lost over it.
+ * not counted as pending, and is forgotten when the connection is closed: then
+ * its done() is not called.  NGX_ERROR: that happened over it.
  *
  * wake() asks for a connection soon, unless there is one or a pause.  go(),
  * ready(): see news.  lost() ends whatever is under way.
@@ -340,7 +350,9 @@ void ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
  * given() counts a call and sees to its deadline; taken() takes it out of its
  * queue.  by() has the deadline looked at by then.  end() ends those of a
  * queue of their own: UNKNOWN where they were written up to "tried", CLOSED
- * where the connection is.
+ * where the connection is.  write() writes those that wait; late() ends those
+ * of them whose deadline has passed; unsent() lets those wait that were put,
+ * but not sent, before the connection was closed.
  */
 
 ngx_int_t ngx_plum_redis_calls_put(ngx_plum_redis_conn_t *conn,
@@ -351,6 +363,10 @@ void ngx_plum_redis_calls_given(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_call_t *call);
 void ngx_plum_redis_calls_taken(ngx_plum_redis_call_t *call);
 void ngx_plum_redis_calls_by(ngx_plum_redis_conn_t *conn, ngx_msec_t when);
+void ngx_plum_redis_calls_write(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_calls_late(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_calls_unsent(ngx_plum_redis_conn_t *conn,
+    uint64_t tried);
 void ngx_plum_redis_calls_end(ngx_plum_redis_conn_t *conn,
     ngx_queue_t *calls, uint64_t tried);
 

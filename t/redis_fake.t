@@ -123,8 +123,8 @@ my @connects = (
         ['wrong type', {reply => ":1\r\n"}]),
 );
 
-# what was connected before is lost first
-push @claims, map { ["connecting, $_->[0]", $_->[1], 503,
+# what was connected before is lost first; the claim is repeated
+push @claims, map { ["connecting, $_->[0]", $_->[1], undef,
     {reply => '', then => 'close'}] } @connects;
 
 batch(\&claims, map { {what => $_->[0], rule => $_->[1], only => $_->[2],

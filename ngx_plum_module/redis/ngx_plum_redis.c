@@ -28,6 +28,7 @@ static ngx_int_t ngx_plum_redis_elsewhere(ngx_plum_redis_conn_t *conn,
     plum_resp_error_t error);
 static void ngx_plum_redis_replicated(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_call_t *call, ngx_uint_t replicas);
+static void ngx_plum_redis_accepted(ngx_plum_redis_conn_t *conn);
 static void ngx_plum_redis_end(ngx_plum_redis_call_t *call,
     ngx_plum_redis_status_e status, const redisReply *reply);
 static void ngx_plum_redis_ready(ngx_plum_redis_t *client);
@@ -414,7 +415,7 @@ ngx_plum_redis_result(ngx_plum_redis_conn_t *conn,
     }
 
     if (rc == NGX_AGAIN && call->adds) {
-        ngx_plum_redis_report_accepted(conn);
+        ngx_plum_redis_accepted(conn);
     }
 
     ngx_plum_redis_end(call, NGX_PLUM_REDIS_OK, *reply);
@@ -541,7 +542,7 @@ ngx_plum_redis_replicated(ngx_plum_redis_conn_t *conn,
                                       (char *) text, last - text);
 
     } else if (call->adds) {
-        ngx_plum_redis_report_accepted(conn);
+        ngx_plum_redis_accepted(conn);
     }
 
     ngx_plum_redis_end(call, status, reply ? reply : &integer);
@@ -549,6 +550,17 @@ ngx_plum_redis_replicated(ngx_plum_redis_conn_t *conn,
     if (reply) {
         freeReplyObject(reply);
     }
+}
+
+
+/* a call that may need memory of Redis has succeeded */
+
+static void
+ngx_plum_redis_accepted(ngx_plum_redis_conn_t *conn)
+{
+    conn->worked = 1;
+
+    ngx_plum_redis_report_accepted(conn);
 }
 
 

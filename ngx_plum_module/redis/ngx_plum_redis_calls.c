@@ -185,3 +185,89 @@ ngx_plum_redis_calls_end(ngx_plum_redis_conn_t *conn, ngx_queue_t *calls,
         (void) call->done(conn, call, status, NULL);
     }
 }
+
+
+void
+ngx_plum_redis_calls_write(ngx_plum_redis_conn_t *conn)
+{
+    ngx_queue_t            *q, calls;
+    ngx_plum_redis_call_t  *call;
+
+    ngx_queue_init(&calls);
+
+    while (!ngx_queue_empty(&conn->waiting)) {
+        q = ngx_queue_head(&conn->waiting);
+        call = ngx_queue_data(q, ngx_plum_redis_call_t, queue);
+
+        ngx_queue_remove(q);
+
+        if (ngx_plum_redis_calls_put(conn, call) != NGX_OK) {
+            ngx_queue_insert_tail(&calls, q);
+        }
+    }
+
+    ngx_plum_redis_calls_end(conn, &calls, 0);
+}
+
+
+/* what was not written goes over the next connection */
+
+void
+ngx_plum_redis_calls_unsent(ngx_plum_redis_conn_t *conn, uint64_t tried)
+{
+    ngx_queue_t            *q, *next;
+    ngx_plum_redis_call_t  *call;
+
+    for (q = ngx_queue_head(&conn->sent);
+         q != ngx_queue_sentinel(&conn->sent);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        call = ngx_queue_data(q, ngx_plum_redis_call_t, queue);
+
+        if (call->end <= tried
+            || !call->counted
+            || call == &conn->ping
+            || call == &conn->wait)
+        {
+            continue;
+        }
+
+        ngx_plum_redis_calls_taken(call);
+
+        call->sent = 0;
+        call->deadline = call->limit;
+
+        ngx_plum_redis_calls_hold(conn, &conn->waiting, call);
+    }
+}
+
+
+/* those that wait and have waited long enough */
+
+void
+ngx_plum_redis_calls_late(ngx_plum_redis_conn_t *conn)
+{
+    ngx_queue_t            *q, *next, late;
+    ngx_plum_redis_call_t  *call;
+
+    ngx_queue_init(&late);
+
+    for (q = ngx_queue_head(&conn->waiting);
+         q != ngx_queue_sentinel(&conn->waiting);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        call = ngx_queue_data(q, ngx_plum_redis_call_t, queue);
+
+        if ((ngx_msec_int_t) (call->deadline - ngx_current_msec) > 0) {
+            ngx_plum_redis_calls_by(conn, call->deadline);
+            continue;
+        }
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&late, q);
+    }
+
+    ngx_plum_redis_calls_end(conn, &late, 0);
+}

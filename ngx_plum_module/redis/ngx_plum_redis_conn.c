@@ -9,6 +9,9 @@
 
 #define NGX_PLUM_REDIS_STABLE    1000    /* ms ready before a loss: a good
                                             connection, tried again at once */
+#define NGX_PLUM_REDIS_LOSSES    2       /* of others, in a row: bad luck */
+#define NGX_PLUM_REDIS_IDLE      500     /* ms without a reply: the connection
+                                            is proved before it is used */
 
 #define ngx_plum_redis_conn_of(member, ptr)                                   \
     ((ngx_plum_redis_conn_t *)                                                \
@@ -17,13 +20,16 @@
 
 static void ngx_plum_redis_conn_event(ngx_plum_redis_conn_t *conn,
     ngx_event_t *ev, ngx_event_handler_pt handler);
+static ngx_uint_t ngx_plum_redis_conn_proved(ngx_plum_redis_conn_t *conn);
+static ngx_int_t ngx_plum_redis_conn_pong(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *ping, ngx_plum_redis_status_e status,
+    redisReply **reply);
 static void ngx_plum_redis_conn_begin(ngx_plum_redis_conn_t *conn);
 static void ngx_plum_redis_conn_connected(ngx_plum_redis_peer_t *peer,
     ngx_err_t err, const char *text);
 static void ngx_plum_redis_conn_wake_handler(ngx_event_t *ev);
 static void ngx_plum_redis_conn_timer_handler(ngx_event_t *ev);
 static void ngx_plum_redis_conn_deadline_handler(ngx_event_t *ev);
-static void ngx_plum_redis_conn_write_waiting(ngx_plum_redis_conn_t *conn);
 static void ngx_plum_redis_conn_before(ngx_plum_redis_io_t *io);
 static void ngx_plum_redis_conn_expect(ngx_plum_redis_io_t *io,
     ngx_uint_t *array, size_t *max, size_t *skip);
@@ -168,7 +174,9 @@ ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
         return NGX_DECLINED;
     }
 
-    if (conn->state == NGX_PLUM_REDIS_READY) {
+    if (conn->state == NGX_PLUM_REDIS_READY
+        && ngx_plum_redis_conn_proved(conn))
+    {
         if (ngx_plum_redis_calls_put(conn, call) != NGX_OK) {
             return NGX_DECLINED;
         }
@@ -183,6 +191,64 @@ ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
 
     ngx_plum_redis_calls_hold(conn, &conn->waiting, call);
     ngx_plum_redis_conn_wake(conn);
+
+    return NGX_OK;
+}
+
+
+/*
+ * A balancer or a NAT may have forgotten an idle connection, and says nothing:
+ * so a PING goes first, and the calls wait for its reply.  Whatever that is
+ * proves the connection.
+ */
+
+static ngx_uint_t
+ngx_plum_redis_conn_proved(ngx_plum_redis_conn_t *conn)
+{
+    ngx_plum_redis_call_t    *ping;
+    static const plum_str_t   word[] = { PLUM_STR("PING") };
+
+    ping = &conn->ping;
+
+    if (ping->conn) {
+        return 0;
+    }
+
+    if (ngx_current_msec - conn->heard < NGX_PLUM_REDIS_IDLE
+        || !ngx_queue_empty(&conn->sent))
+    {
+        return 1;
+    }
+
+    ngx_memzero(ping, sizeof(ngx_plum_redis_call_t));
+
+    ping->argv = word;
+    ping->argc = 1;
+    ping->limit = ngx_current_msec;
+    ping->done = ngx_plum_redis_conn_pong;
+
+    if (ngx_plum_redis_calls_put(conn, ping) != NGX_OK) {
+        return 1;
+    }
+
+    /* the other half is for a new connection */
+
+    ping->deadline = ngx_current_msec + conn->conf->timeout / 2;
+
+    ngx_plum_redis_calls_given(conn, ping);
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_plum_redis_conn_pong(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *ping, ngx_plum_redis_status_e status,
+    redisReply **reply)
+{
+    if (status == NGX_PLUM_REDIS_OK) {
+        ngx_plum_redis_calls_write(conn);
+    }
 
     return NGX_OK;
 }
@@ -337,7 +403,9 @@ ngx_plum_redis_conn_ready(ngx_plum_redis_conn_t *conn)
     conn->state = NGX_PLUM_REDIS_READY;
     conn->action = NULL;
     conn->since = ngx_current_msec;
+    conn->heard = ngx_current_msec;
     conn->failing = 0;
+    conn->worked = 0;
     conn->first = conn->host;
 
     c->log = &conn->log;
@@ -355,7 +423,7 @@ ngx_plum_redis_conn_ready(ngx_plum_redis_conn_t *conn)
 
     c->idle = !ngx_exiting;
 
-    ngx_plum_redis_conn_write_waiting(conn);
+    ngx_plum_redis_calls_write(conn);
 
     if (conn->news->ready) {
         conn->news->ready(conn);
@@ -364,32 +432,9 @@ ngx_plum_redis_conn_ready(ngx_plum_redis_conn_t *conn)
 
 
 static void
-ngx_plum_redis_conn_write_waiting(ngx_plum_redis_conn_t *conn)
-{
-    ngx_queue_t            *q, calls;
-    ngx_plum_redis_call_t  *call;
-
-    ngx_queue_init(&calls);
-
-    while (!ngx_queue_empty(&conn->waiting)) {
-        q = ngx_queue_head(&conn->waiting);
-        call = ngx_queue_data(q, ngx_plum_redis_call_t, queue);
-
-        ngx_queue_remove(q);
-
-        if (ngx_plum_redis_calls_put(conn, call) != NGX_OK) {
-            ngx_queue_insert_tail(&calls, q);
-        }
-    }
-
-    ngx_plum_redis_calls_end(conn, &calls, 0);
-}
-
-
-static void
 ngx_plum_redis_conn_deadline_handler(ngx_event_t *ev)
 {
-    ngx_queue_t            *q, *next, *oldest, late;
+    ngx_queue_t            *q, *oldest;
     ngx_msec_int_t          left;
     ngx_connection_t       *fake;
     ngx_plum_redis_call_t  *call;
@@ -412,7 +457,7 @@ ngx_plum_redis_conn_deadline_handler(ngx_event_t *ev)
             ngx_plum_redis_calls_by(conn, call->deadline);
 
         } else {
-            conn->failing = 1;
+            conn->failing = (call != &conn->ping);
             ngx_plum_redis_conn_lost(conn, NGX_ETIMEDOUT,
                                      "it did not answer");
         }
@@ -420,25 +465,7 @@ ngx_plum_redis_conn_deadline_handler(ngx_event_t *ev)
 
     /* some may wait, since the loss from inside of it */
 
-    ngx_queue_init(&late);
-
-    for (q = ngx_queue_head(&conn->waiting);
-         q != ngx_queue_sentinel(&conn->waiting);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        call = ngx_queue_data(q, ngx_plum_redis_call_t, queue);
-
-        if ((ngx_msec_int_t) (call->deadline - ngx_current_msec) > 0) {
-            ngx_plum_redis_calls_by(conn, call->deadline);
-            continue;
-        }
-
-        ngx_queue_remove(q);
-        ngx_queue_insert_tail(&late, q);
-    }
-
-    ngx_plum_redis_calls_end(conn, &late, 0);
+    ngx_plum_redis_calls_late(conn);
 }
 
 
@@ -518,6 +545,8 @@ ngx_plum_redis_conn_reply(ngx_plum_redis_io_t *io, redisReply **reply)
                    "plum redis call %p: reply of type %d", call,
                    *reply ? (*reply)->type : 0);
 
+    conn->heard = ngx_current_msec;
+
     status = *reply ? NGX_PLUM_REDIS_OK : NGX_PLUM_REDIS_UNKNOWN;
 
     call->large = (*reply == NULL);
@@ -587,6 +616,10 @@ ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
 
     ngx_plum_redis_conn_close(conn);
 
+    if (!conn->failing) {
+        ngx_plum_redis_calls_unsent(conn, tried);
+    }
+
     ngx_queue_init(&calls);
 
     if (!ngx_queue_empty(&conn->held)) {
@@ -623,13 +656,25 @@ ngx_plum_redis_conn_pause(ngx_plum_redis_conn_t *conn)
 
     if (conn->state == NGX_PLUM_REDIS_READY) {
 
-        if ((ngx_msec_int_t) (ngx_current_msec - conn->since)
-            >= NGX_PLUM_REDIS_STABLE)
+        if (conn->worked
+            || (ngx_msec_int_t) (ngx_current_msec - conn->since)
+               >= NGX_PLUM_REDIS_STABLE)
         {
             conn->attempts = 0;
             conn->peer.address = 0;
 
             return 0;
+        }
+
+        if (conn->attempts < NGX_PLUM_REDIS_LOSSES) {
+            conn->attempts++;
+            conn->peer.address = 0;
+
+            /* calls wait for the next connection, which must be in time */
+
+            return ngx_min(plum_resp_backoff(conn->attempts,
+                                             (uint32_t) ngx_random()),
+                           conn->conf->timeout / 4 + 1);
         }
 
     } else if (ngx_plum_redis_peer_next(&conn->peer)

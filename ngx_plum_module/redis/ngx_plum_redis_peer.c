@@ -7,6 +7,16 @@
 #include <ngx_plum_redis_conn.h>
 
 
+/*
+ * What the system does by itself takes hours.  A balancer or a NAT that counts
+ * idle time sees a byte in time, and a host that is gone is found out.
+ */
+
+#define NGX_PLUM_REDIS_KEEPIDLE   30     /* s */
+#define NGX_PLUM_REDIS_KEEPINTVL  10     /* s */
+#define NGX_PLUM_REDIS_KEEPCNT    3
+
+
 static ngx_int_t ngx_plum_redis_peer_resolve(ngx_plum_redis_peer_t *peer);
 static ngx_int_t ngx_plum_redis_peer_tcp(ngx_plum_redis_peer_t *peer);
 static ngx_int_t ngx_plum_redis_peer_options(ngx_plum_redis_peer_t *peer);
@@ -352,10 +362,40 @@ ngx_plum_redis_peer_connected(ngx_connection_t *c, ngx_err_t *err)
 static ngx_int_t
 ngx_plum_redis_peer_options(ngx_plum_redis_peer_t *peer)
 {
+    ngx_connection_t  *c;
+
+    c = peer->connection;
     peer->text = "setsockopt() failed";
 
-    return (peer->host->local || ngx_tcp_nodelay(peer->connection) == NGX_OK)
-           ? NGX_OK : NGX_ERROR;
+    if (peer->host->local) {
+        return NGX_OK;
+    }
+
+#if (NGX_HAVE_KEEPALIVE_TUNABLE)
+    {
+    int  i;
+
+    static const struct {
+        int  name;
+        int  seconds;
+    } options[] = {
+        { TCP_KEEPIDLE, NGX_PLUM_REDIS_KEEPIDLE },
+        { TCP_KEEPINTVL, NGX_PLUM_REDIS_KEEPINTVL },
+        { TCP_KEEPCNT, NGX_PLUM_REDIS_KEEPCNT }
+    };
+
+    for (i = 0; i < 3; i++) {
+        if (setsockopt(c->fd, IPPROTO_TCP, options[i].name,
+                       (const void *) &options[i].seconds, sizeof(int))
+            == -1)
+        {
+            return NGX_ERROR;
+        }
+    }
+    }
+#endif
+
+    return ngx_tcp_nodelay(c);
 }
 
 

@@ -16,8 +16,8 @@
 
 
 /*
- * A connection that was lost with nothing pending is no change of state: it is
- * not logged above "info".
+ * A connection that was lost with nothing pending, or that was found dead
+ * before it was used, is no change of state: it is not logged above "info".
  */
 
 void
@@ -30,7 +30,9 @@ ngx_plum_redis_report_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
 
     } else if ((conn->failing
                 && (!conn->lazy || !ngx_queue_empty(&conn->waiting)))
-               || (conn->state == NGX_PLUM_REDIS_READY && conn->pending))
+               || (conn->state == NGX_PLUM_REDIS_READY
+                   && conn->pending
+                   && conn->ping.conn == NULL))
     {
         ngx_log_error(NGX_LOG_ERR, &conn->log, err,
                       "plum: redis is unavailable: %s", text);

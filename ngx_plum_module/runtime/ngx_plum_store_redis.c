@@ -10,10 +10,11 @@
 /*
  * What becomes of an operation:
  *
- *   claim    a reply, or a failure, goes to the claim's handler.  Where nobody
- *            waits any more and it was made, or it is not known whether it
- *            was made, or too few replicas have it, the operation turns into a
- *            release: a settlement
+ *   claim    is repeated where its connection was lost, until its deadline.
+ *            Then a reply, or a failure, goes to the claim's handler.  Where
+ *            nobody waits any more and it was made, or it is not known whether
+ *            it was made, or too few replicas have it, the operation turns
+ *            into a release: a settlement
  *   renew    is not tried again: the next one follows
  *   commit, release
  *            settlements, see ngx_plum_store_settle.c
@@ -35,10 +36,10 @@ static void ngx_plum_store_redis_claimed(ngx_plum_redis_call_t *call,
     ngx_plum_redis_status_e status, const redisReply *reply);
 static void ngx_plum_store_redis_renewed(ngx_plum_redis_call_t *call,
     ngx_plum_redis_status_e status, const redisReply *reply);
+static ngx_int_t ngx_plum_store_redis_repeat(ngx_plum_store_op_t *op);
 static ngx_plum_outcome_e ngx_plum_store_redis_outcome(
     ngx_plum_claim_t *claim, plum_record_result_t *result);
-static void ngx_plum_store_redis_compensate(ngx_plum_store_op_t *op,
-    ngx_uint_t again);
+static void ngx_plum_store_redis_compensate(ngx_plum_store_op_t *op);
 static char *ngx_plum_store_redis_finish(ngx_conf_t *cf,
     ngx_plum_store_t *store, ngx_resolver_t *resolver);
 static ngx_int_t ngx_plum_store_redis_policy(void *data, ngx_uint_t *state,
@@ -75,17 +76,21 @@ static const ngx_plum_redis_user_t  ngx_plum_store_redis_user = {
 static ngx_int_t
 ngx_plum_store_redis_claim(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
 {
-    ngx_plum_store_op_t  *op;
+    ngx_plum_store_op_t     *op;
+    ngx_plum_store_redis_t  *redis;
+
+    redis = store->data;
 
     claim->op = NULL;
     claim->left = 0;
     ngx_str_null(&claim->answer);
 
-    op = ngx_plum_store_op(store->data, claim, PLUM_RECORD_CLAIM, NULL);
+    op = ngx_plum_store_op(redis, claim, PLUM_RECORD_CLAIM, NULL);
 
     if (op) {
         op->claim = claim;
         op->call.replicas = claim->replicas;
+        op->call.until = ngx_current_msec + redis->conf.timeout;
         op->call.handler = ngx_plum_store_redis_claimed;
 
         if (ngx_plum_store_op_send(op) == NGX_OK) {
@@ -200,6 +205,7 @@ static void
 ngx_plum_store_redis_claimed(ngx_plum_redis_call_t *call,
     ngx_plum_redis_status_e status, const redisReply *reply)
 {
+    ngx_uint_t            made;
     ngx_plum_claim_t     *claim;
     ngx_plum_store_op_t  *op;
     ngx_plum_outcome_e    outcome;
@@ -207,58 +213,57 @@ ngx_plum_store_redis_claimed(ngx_plum_redis_call_t *call,
     op = call->data;
     claim = op->claim;
 
-    /* refused: nothing was written */
-
-    outcome = NGX_PLUM_OP_NOT_SENT;
+    if (status == NGX_PLUM_REDIS_UNKNOWN
+        && ngx_plum_store_redis_repeat(op) == NGX_OK)
+    {
+        return;
+    }
 
     if (claim) {
         claim->op = NULL;
     }
 
-    switch (status) {
-
-    case NGX_PLUM_REDIS_OK:
-        if (claim) {
-            outcome = ngx_plum_store_redis_outcome(claim, &op->result);
-            ngx_free(op);
-            break;
-        }
-
-        if (op->result.outcome == PLUM_RECORD_OK) {
-            ngx_plum_store_redis_compensate(op, 0);
-
-        } else {
-            ngx_free(op);
-        }
-
-        return;
-
-    case NGX_PLUM_REDIS_ALONE:
-        ngx_plum_store_redis_compensate(op, 0);
-        break;
-
-    case NGX_PLUM_REDIS_UNKNOWN:
-        outcome = NGX_PLUM_OP_UNKNOWN;
-        ngx_plum_store_redis_compensate(op, 1);
-        break;
-
-    case NGX_PLUM_REDIS_REFUSED:
-    case NGX_PLUM_REDIS_NOT_SENT:
-        ngx_free(op);
-        break;
-
-    case NGX_PLUM_REDIS_CLOSED:
+    if (status == NGX_PLUM_REDIS_CLOSED) {
         ngx_free(op);
         return;
     }
 
-    if (claim) {
-        claim->outcome = outcome;
+    /* not executed; but an attempt before may have been */
 
+    made = op->again;
+    outcome = op->again ? NGX_PLUM_OP_UNKNOWN : NGX_PLUM_OP_NOT_SENT;
+
+    if (status == NGX_PLUM_REDIS_OK) {
+        made = (claim == NULL && op->result.outcome == PLUM_RECORD_OK);
+
+        if (claim) {
+            outcome = ngx_plum_store_redis_outcome(claim, &op->result);
+        }
+
+    } else if (status == NGX_PLUM_REDIS_ALONE) {
+        made = 1;
+        outcome = NGX_PLUM_OP_NOT_SENT;
+
+    } else if (status == NGX_PLUM_REDIS_UNKNOWN) {
+        made = 1;
+        outcome = NGX_PLUM_OP_UNKNOWN;
+    }
+
+    if (claim) {
         ngx_log_debug2(NGX_LOG_DEBUG_HTTP, claim->log, 0,
                        "plum store claim: redis call %p, outcome %d", call,
                        (int) outcome);
+    }
 
+    if (made) {
+        ngx_plum_store_redis_compensate(op);
+
+    } else {
+        ngx_free(op);
+    }
+
+    if (claim) {
+        claim->outcome = outcome;
         claim->handler(claim);
     }
 }
@@ -299,15 +304,38 @@ ngx_plum_store_redis_outcome(ngx_plum_claim_t *claim,
 }
 
 
+/*
+ * The connection was lost under a claim.  A second claim with the same token
+ * changes nothing where the first one was executed, so the claim is repeated:
+ * NGX_OK.  A node that is down declines it.
+ */
+
+static ngx_int_t
+ngx_plum_store_redis_repeat(ngx_plum_store_op_t *op)
+{
+    if (op->claim == NULL
+        || op->call.large
+        || (ngx_msec_int_t) (op->call.until - ngx_current_msec) <= 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    op->again = 1;
+
+    return ngx_plum_store_op_send(op);
+}
+
+
 /* the claim was made, or may have been, and nobody wants it */
 
 static void
-ngx_plum_store_redis_compensate(ngx_plum_store_op_t *op, ngx_uint_t again)
+ngx_plum_store_redis_compensate(ngx_plum_store_op_t *op)
 {
     op->claim = NULL;
     op->kind = PLUM_RECORD_RELEASE;
     op->call.replicas = 0;
-    op->again = again;
+    op->call.until = 0;
+    op->again = 1;
     op->quiet = 1;
 
     ngx_plum_store_settle(op);

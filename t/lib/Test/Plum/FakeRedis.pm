@@ -23,6 +23,9 @@ package Test::Plum::FakeRedis;
 #   delay    seconds before it
 #   then     "close", "reset", or "keep" (default)
 #   greet    1: for connections, not commands: "reply" and "then" at once
+#   mute     1: connections made before rules() are dead: what comes over them
+#            is read and never answered, and they stay open; with "then" they
+#            end at the first byte.  Such a rule says nothing of commands
 
 use strict;
 use warnings;
@@ -86,9 +89,14 @@ sub rules {
 }
 
 
-# what came so far: [name, true if a rule met it, length of the reply], ...
+# what came so far: [name, true if a rule met it, length of the reply], ...;
+# and how many connections
 
-sub commands {
+sub commands { return grep { $_->[0] ne 'connection' } $_[0]->_seen }
+sub connections { return scalar grep { $_->[0] eq 'connection' } $_[0]->_seen }
+
+
+sub _seen {
     my ($self) = @_;
     return map { [split / /] }
         split /\n/, $self->{test}->read_file($self->{log});
@@ -138,8 +146,11 @@ sub _accept {
     my $socket = $s->{listen}->accept or return;
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
     $socket->blocking(0);
-    my $c = {socket => $socket, fd => fileno $socket, in => '', out => []};
+    _load($s);
+    my $c = {socket => $socket, fd => fileno $socket, in => '', out => [],
+        epoch => $s->{epoch}};
     $s->{conns}{$c->{fd}} = $c;
+    print {$s->{out}} "connection\n";
 
     my $rule = _rule($s, undef) or return;
     _queue($c, $rule, defined $rule->{reply} ? $rule->{reply} : '');
@@ -154,6 +165,13 @@ sub _readable {
     return if !defined $got && ($!{EAGAIN} || $!{EINTR});
     return _close($s, $c) if !$got;
 
+    _load($s);
+    my ($mute) = grep { $_->{mute} } @{$s->{rules}};
+    if ($mute && $c->{epoch} < $s->{epoch}) {
+        $c->{in} = '';
+        _close($s, $c, $mute->{then}) if $mute->{then};
+        return;
+    }
     while (my $n = Test::Plum::Redis::Connection::reply_length($c->{in})) {
         _command($s, $c, substr $c->{in}, 0, $n, '');
     }
@@ -194,7 +212,7 @@ sub _rule {
 
     _load($s);
     for my $rule (@{$s->{rules}}) {
-        next if $rule->{greet} xor !defined $name;
+        next if $rule->{mute} || ($rule->{greet} xor !defined $name);
         next if defined $name && (defined $rule->{on}
             ? $name !~ /\A(?:$rule->{on})\z/ : $name =~ /\A(?:$HANDSHAKE)\z/);
         next if $rule->{done};
@@ -216,7 +234,7 @@ sub _load {
     my $text = <$file>;
     return if $text eq $s->{known};
     $s->{known} = $text;
-    $s->{rules} = Storable::thaw(substr $text, 4)->{rules};
+    @$s{qw(epoch rules)} = @{Storable::thaw(substr $text, 4)}{qw(epoch rules)};
     return;
 }
 
