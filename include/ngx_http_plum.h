@@ -154,6 +154,21 @@ typedef struct {
 } ngx_http_plum_idempotency_t;
 
 
+typedef struct ngx_http_plum_queue_s  ngx_http_plum_queue_t;
+typedef struct ngx_http_plum_view_s   ngx_http_plum_view_t;
+
+
+/* plum_accept */
+
+typedef struct {
+    ngx_str_t                    name;       /* of the queue */
+    ngx_http_plum_where_t        where;
+    ngx_http_plum_queue_t       *queue;
+    ngx_msec_t                   retention;
+    ngx_uint_t                   forward;    /* unavailable=forward */
+} ngx_http_plum_accept_t;
+
+
 typedef struct {
     ngx_array_t                  secrets;    /* ngx_plum_secret_t * */
     ngx_array_t                  allowlists; /* ngx_http_plum_allowlist_t * */
@@ -206,6 +221,7 @@ typedef struct {
     ngx_http_plum_where_t        allow_where;
     ngx_array_t                 *captures;   /* ngx_http_plum_capture_t */
     ngx_http_plum_idempotency_t *idempotency;    /* NULL: off */
+    ngx_http_plum_accept_t      *accept;     /* NULL: off */
     ngx_array_t                 *key;        /* ngx_http_complex_value_t */
     ngx_uint_t                   ack;        /* of all other types */
     ngx_array_t                 *acks;       /* ngx_http_plum_ack_rule_t */
@@ -224,7 +240,13 @@ typedef struct {
     u_char                       owner[PLUM_OWNER_LEN];  /* of its records */
     ngx_http_plum_certificate_t *certificate;    /* NULL: the connection's
                                                     does not matter */
+    ngx_http_plum_view_t        *views;      /* of accept, by consumer */
 } ngx_http_plum_loc_conf_t;
+
+
+/* copies are known: the location has an idempotency key */
+
+#define ngx_http_plum_dedupes(plcf)  ((plcf)->idempotency || (plcf)->accept)
 
 
 /* a location where plum is on, for the checks after all is merged */
@@ -332,6 +354,7 @@ typedef struct {
     ngx_str_t                        key;
 
     ngx_plum_claim_t                 claim;
+    ngx_plum_accept_t               *accept; /* NULL: not begun */
     ngx_event_t                      timer;  /* wait for a copy, then renew */
     ngx_msec_t                       deadline;   /* of the wait, then when
                                                     to renew */
@@ -392,6 +415,34 @@ ngx_int_t ngx_http_plum_project(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_claim(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
+ngx_int_t ngx_http_plum_accept(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+/* accept: the request goes away */
+
+void ngx_http_plum_accept_cancel(ngx_http_plum_ctx_t *ctx);
+
+/*
+ * key: makes the idempotency key, ctx->key, and the name of its record, which
+ * begins with the owner.  NGX_DECLINED with key_missing.
+ */
+
+ngx_int_t ngx_http_plum_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *record);
+
+/*
+ * event: the type of the event, once the body has been projected; empty: none.
+ * outside finds the one that a list looks for outside of the body.  matches
+ * says whether a type is among those of a "for=": "offer.*" stands for every
+ * type that begins so; no type is no match.
+ */
+
+ngx_int_t ngx_http_plum_event_type(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *type);
+ngx_int_t ngx_http_plum_event_outside(ngx_http_request_t *r,
+    const ngx_http_plum_allowlist_t *list, ngx_str_t *type);
+ngx_uint_t ngx_http_plum_event_matches(const plum_str_t *events,
+    ngx_uint_t nevents, const ngx_str_t *type);
 
 /*
  * proof: line n of plum_signature does not hold.  NGX_DECLINED, with the
@@ -647,6 +698,16 @@ char *ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
     const char *fmt, ...);
 char *ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,
     plum_str_t **events, ngx_uint_t *nevents);
+
+/* the same for "for=" of another directive, checked; NULL if it is well */
+
+char *ngx_http_plum_conf_for(ngx_conf_t *cf, ngx_str_t *value,
+    plum_str_t **events, ngx_uint_t *nevents);
+
+/* the list of that name, "all" among them; NULL: there is none */
+
+ngx_http_plum_allowlist_t *ngx_http_plum_conf_list(
+    ngx_http_plum_main_conf_t *pmcf, ngx_str_t *name);
 char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
     ngx_http_complex_value_t **cv);
 
@@ -669,6 +730,10 @@ char *ngx_http_plum_conf_capture(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_plum_conf_queue(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_accept(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -690,6 +755,16 @@ ngx_int_t ngx_http_plum_conf_budget_finish(ngx_conf_t *cf,
 
 char *ngx_http_plum_conf_finish(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
+
+/* plum_accept of such a location: its queue, and the view of each consumer */
+
+char *ngx_http_plum_finish_accept(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
+
+/* the queues are made, once the stores are; used by a location or not */
+
+ngx_int_t ngx_http_plum_conf_queues(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
 
 /* stores learn what stands behind them; used by a location or not */
 

@@ -17,6 +17,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include <ngx_plum_queue.h>
+
 
 #define NGX_PLUM_TOKEN_LEN       16
 
@@ -117,6 +119,12 @@ struct ngx_plum_store_s {
     char                      *(*finish)(ngx_conf_t *cf,
                                          ngx_plum_store_t *store,
                                          ngx_resolver_t *resolver);
+
+    /* makes a queue beside the records, after finish(); NULL: it cannot */
+
+    char                      *(*queue)(ngx_conf_t *cf,
+                                        ngx_plum_store_t *store,
+                                        ngx_plum_queue_t *queue);
 };
 
 

@@ -50,6 +50,10 @@
 #define PLUM_QUEUE_SHARDS        64
 #define PLUM_QUEUE_BATCH         16      /* entries of a take, at most */
 #define PLUM_QUEUE_BYTES         (1024 * 1024)   /* after which a take ends */
+#define PLUM_QUEUE_BODY          (8 * 1024 * 1024)   /* largest body */
+#define PLUM_QUEUE_AHEAD         4       /* entries that are read before a
+                                            take looks at their bytes */
+#define PLUM_QUEUE_ID            48      /* bytes of an id, at most */
 #define PLUM_QUEUE_DEATHS        3       /* lapsed leases in a row: poison */
 
 
@@ -86,7 +90,7 @@ typedef enum {
  *            {1, ms until the pause ends (-1: it does not), by whom}
  *         an entry is {id, count, attempt, age ms, KEY, event type, body};
  *         no more entries than asked for: there may be more to take
- * renew   KEYS STREAM LEASE                 ARGV lease ms, id, count
+ * renew   KEYS STREAM LEASE DUE             ARGV lease ms, id, count
  * done    KEYS STREAM LEASE DUE CTL         ARGV id
  * again   KEYS STREAM LEASE DUE CTL         ARGV id, count, wait ms, "1" where
  *         it was no attempt (given back), pause ms (0: none, -1: for ever),

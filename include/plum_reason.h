@@ -49,7 +49,9 @@
     X(IN_FLIGHT, "in_flight", 409,                                            \
       "another copy of the delivery is being forwarded")                      \
     X(STORE_UNAVAILABLE, "store_unavailable", 503,                            \
-      "the idempotency store cannot answer")
+      "the idempotency store cannot answer")                                  \
+    X(QUEUE_FULL, "queue_full", 503,                                          \
+      "the queue of a consumer is full")
 
 
 typedef enum {

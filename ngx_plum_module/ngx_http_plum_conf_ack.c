@@ -78,10 +78,6 @@ static char *
 ngx_http_plum_ack_rule(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf,
     ngx_uint_t ack, ngx_str_t *value)
 {
-    int                        rc;
-    plum_str_t                 path;
-    plum_plan_t               *plan;
-    plum_error_t               err;
     ngx_http_plum_ack_rule_t  *rule;
 
     if (plcf->acks == NGX_CONF_UNSET_PTR) {
@@ -101,30 +97,6 @@ ngx_http_plum_ack_rule(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf,
 
     ngx_http_plum_conf_where(cf, &rule->where);
 
-    if (ngx_http_plum_conf_events(cf, value, &rule->events, &rule->nevents)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    /* the types are spelt as those of an allowlist, whose plan checks them */
-
-    plan = plum_plan_create();
-    if (plan == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    path.data = (u_char *) "**";
-    path.len = 2;
-
-    rc = plum_plan_allow(plan, &path, rule->events, rule->nevents, &err);
-
-    plum_plan_destroy(plan);
-
-    if (rc != PLUM_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_plum_conf_for(cf, value, &rule->events, &rule->nevents)
+           ? NGX_CONF_ERROR : NGX_CONF_OK;
 }

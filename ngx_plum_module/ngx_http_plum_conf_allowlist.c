@@ -430,3 +430,61 @@ ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
 
     return NGX_CONF_OK;
 }
+
+
+/* the types are checked by a plan, as those of a list are */
+
+char *
+ngx_http_plum_conf_for(ngx_conf_t *cf, ngx_str_t *value, plum_str_t **events,
+    ngx_uint_t *nevents)
+{
+    int           rc;
+    plum_str_t    path;
+    plum_plan_t  *plan;
+    plum_error_t  err;
+
+    if (ngx_http_plum_conf_events(cf, value, events, nevents) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    plan = plum_plan_create();
+    if (plan == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    path.data = (u_char *) "**";
+    path.len = 2;
+
+    rc = plum_plan_allow(plan, &path, *events, *nevents, &err);
+
+    plum_plan_destroy(plan);
+
+    if (rc != PLUM_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NULL;
+}
+
+
+ngx_http_plum_allowlist_t *
+ngx_http_plum_conf_list(ngx_http_plum_main_conf_t *pmcf, ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_http_plum_allowlist_t  **list;
+
+    if (ngx_http_plum_same(name, &pmcf->all.name)) {
+        return &pmcf->all;
+    }
+
+    list = pmcf->allowlists.elts;
+
+    for (i = 0; i < pmcf->allowlists.nelts; i++) {
+        if (ngx_http_plum_same(&list[i]->name, name)) {
+            return list[i];
+        }
+    }
+
+    return NULL;
+}

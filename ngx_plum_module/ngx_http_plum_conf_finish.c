@@ -44,7 +44,11 @@ ngx_http_plum_conf_finish(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_plum_finish_idempotency(cf, pmcf, plcf);
+    if (ngx_http_plum_finish_idempotency(cf, pmcf, plcf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_plum_finish_accept(cf, pmcf, plcf);
 }
 
 
@@ -140,31 +144,18 @@ static char *
 ngx_http_plum_finish_allowlist(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf)
 {
-    ngx_uint_t                   i;
-    ngx_http_plum_allowlist_t  **list;
-
     if (plcf->allow.len == 0) {
         return ngx_http_plum_conf_error(cf, &plcf->where,
                                         "\"plum on\" without \"plum_allow\"");
     }
 
-    if (ngx_http_plum_same(&plcf->allow, &pmcf->all.name)) {
-        plcf->allowlist = &pmcf->all;
-        return NGX_CONF_OK;
-    }
+    plcf->allowlist = ngx_http_plum_conf_list(pmcf, &plcf->allow);
 
-    list = pmcf->allowlists.elts;
-
-    for (i = 0; i < pmcf->allowlists.nelts; i++) {
-
-        if (ngx_http_plum_same(&list[i]->name, &plcf->allow)) {
-            plcf->allowlist = list[i];
-            return NGX_CONF_OK;
-        }
-    }
-
-    return ngx_http_plum_conf_error(cf, &plcf->where,
-                                    "unknown allowlist \"%V\"", &plcf->allow);
+    return plcf->allowlist
+           ? NGX_CONF_OK
+           : ngx_http_plum_conf_error(cf, &plcf->where,
+                                      "unknown allowlist \"%V\"",
+                                      &plcf->allow);
 }
 
 

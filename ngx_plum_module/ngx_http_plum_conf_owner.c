@@ -4,6 +4,7 @@
  */
 
 
+#include <ngx_http_plum_queue.h>
 #include <ngx_http_plum_review.h>
 
 
@@ -42,6 +43,8 @@ static int ngx_libc_cdecl ngx_http_plum_owner_compare(const void *one,
     const void *two);
 static ngx_uint_t ngx_http_plum_owner_ordinal(ngx_http_plum_owner_t *owner,
     ngx_uint_t n);
+static ngx_plum_store_t *ngx_http_plum_owner_store(
+    ngx_http_plum_loc_conf_t *plcf);
 static void ngx_http_plum_owner_str(plum_str_t *part, ngx_str_t *value);
 
 
@@ -65,11 +68,11 @@ ngx_http_plum_conf_owners(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
         plcf = location[i].plcf;
         owner[i].plcf = plcf;
 
-        if (plcf->idempotency == NULL) {
+        if (!ngx_http_plum_dedupes(plcf)) {
             continue;
         }
 
-        if (plcf->idempotency->scope.len) {
+        if (plcf->idempotency && plcf->idempotency->scope.len) {
 
             if (ngx_http_plum_owner_scope(plcf) != NGX_OK) {
                 return NGX_ERROR;
@@ -229,7 +232,7 @@ ngx_http_plum_owner_ordinal(ngx_http_plum_owner_t *owner, ngx_uint_t n)
     ordinal = 1;
 
     plcf = owner[n].plcf;
-    store = plcf->idempotency->store;
+    store = ngx_http_plum_owner_store(plcf);
 
     for (i = 0; i < n; i++) {
 
@@ -241,7 +244,7 @@ ngx_http_plum_owner_ordinal(ngx_http_plum_owner_t *owner, ngx_uint_t n)
 
         /* two names of stores in Redis may be one Redis */
 
-        other = owner[i].plcf->idempotency->store;
+        other = ngx_http_plum_owner_store(owner[i].plcf);
 
         if (other != store && !(other->replicates && store->replicates)) {
             continue;
@@ -255,6 +258,14 @@ ngx_http_plum_owner_ordinal(ngx_http_plum_owner_t *owner, ngx_uint_t n)
     }
 
     return ordinal;
+}
+
+
+static ngx_plum_store_t *
+ngx_http_plum_owner_store(ngx_http_plum_loc_conf_t *plcf)
+{
+    return plcf->accept ? plcf->accept->queue->store
+                        : plcf->idempotency->store;
 }
 
 

@@ -92,7 +92,7 @@ ngx_http_plum_review_replays(ngx_conf_t *cf,
 
     plcf = location->plcf;
 
-    if (plcf->idempotency) {
+    if (ngx_http_plum_dedupes(plcf)) {
         return NGX_OK;
     }
 
@@ -150,7 +150,7 @@ ngx_http_plum_review_signed_id(ngx_conf_t *cf,
 
     plcf = location->plcf;
 
-    if (plcf->idempotency == NULL) {
+    if (!ngx_http_plum_dedupes(plcf)) {
         return NGX_OK;
     }
 
@@ -166,7 +166,9 @@ ngx_http_plum_review_signed_id(ngx_conf_t *cf,
 
     for (i = 0; i < plcf->key->nelts; i++) {
         if (ngx_strnstr(cv[i].value.data, "plum_signed_id", cv[i].value.len)) {
-            (void) ngx_http_plum_conf_error(cf, &plcf->idempotency->where,
+            (void) ngx_http_plum_conf_error(cf,
+                         plcf->accept ? &plcf->accept->where
+                                      : &plcf->idempotency->where,
                          "\"plum_idempotency_key\" has \"$plum_signed_id\", "
                          "but no \"plum_signature\" has an id: capture one "
                          "from the body, or use \"$plum_body_sha256\"");

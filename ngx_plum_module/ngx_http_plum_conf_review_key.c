@@ -159,7 +159,7 @@ ngx_http_plum_review_key(ngx_conf_t *cf, ngx_http_plum_location_t *location)
 
     plcf = location->plcf;
 
-    if (plcf->idempotency == NULL) {
+    if (!ngx_http_plum_dedupes(plcf)) {
         return NGX_OK;
     }
 

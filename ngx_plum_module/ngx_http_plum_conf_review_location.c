@@ -72,6 +72,14 @@ ngx_http_plum_review_level(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
         return NGX_ERROR;
     }
 
+    if (plcf->accept != NGX_CONF_UNSET_PTR && plcf->accept
+        && ngx_http_plum_review_rule(cf, &plcf->accept->where, "plum_accept",
+                                     plcf->accept)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (plcf->allow.data == NULL) {
         return NGX_OK;
     }
@@ -162,6 +170,7 @@ ngx_http_plum_review_used(ngx_http_plum_loc_conf_t *plcf, void *value)
     return value == plcf->signatures
            || value == plcf->captures
            || value == plcf->idempotency
+           || value == plcf->accept
            || value == plcf->allow.data;
 }
 
@@ -179,6 +188,7 @@ ngx_http_plum_review_handler(ngx_conf_t *cf,
     ngx_uint_t                  i;
     ngx_array_t                *codes;
     ngx_http_plum_where_t      *where, *other;
+    ngx_http_plum_accept_t     *accept;
     ngx_http_plum_location_t   *all;
     ngx_http_plum_main_conf_t  *pmcf;
 
@@ -197,6 +207,12 @@ ngx_http_plum_review_handler(ngx_conf_t *cf,
         return NGX_OK;
     }
 
+    accept = location->plcf->accept;
+
+    if (accept && !accept->forward) {
+        return NGX_OK;
+    }
+
     all = pmcf->locations.elts;
 
     for (i = 0; i < pmcf->locations.nelts; i++) {
@@ -208,6 +224,14 @@ ngx_http_plum_review_handler(ngx_conf_t *cf,
         {
             return NGX_OK;
         }
+    }
+
+    if (accept) {
+        (void) ngx_http_plum_conf_error(cf, &accept->where,
+                                 "\"unavailable=forward\" of \"plum_accept\" "
+                                 "needs a content handler to forward to, "
+                                 "write \"proxy_pass\" or another one");
+        return NGX_ERROR;
     }
 
     ngx_http_plum_conf_warn(cf, where,

@@ -142,6 +142,20 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       0,
       NULL },
 
+    { ngx_string("plum_queue"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_plum_conf_queue,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("plum_accept"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_1MORE,
+      ngx_http_plum_conf_accept,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("plum_idempotency_key"),
       NGX_HTTP_PLUM_ANY|NGX_CONF_1MORE,
       ngx_http_plum_conf_key,
@@ -320,6 +334,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *     plcf->signature_slots = NULL;
      *     plcf->event_slot = 0;
      *     plcf->owner = { 0 };
+     *     plcf->views = NULL;
      */
 
     plcf->enable = NGX_CONF_UNSET;
@@ -330,6 +345,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
     plcf->satisfy = NGX_CONF_UNSET_UINT;
     plcf->captures = NGX_CONF_UNSET_PTR;
     plcf->idempotency = NGX_CONF_UNSET_PTR;
+    plcf->accept = NGX_CONF_UNSET_PTR;
     plcf->key = NGX_CONF_UNSET_PTR;
     plcf->ack = NGX_CONF_UNSET_UINT;
     plcf->acks = NGX_CONF_UNSET_PTR;
@@ -378,6 +394,7 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->allow, prev->allow, "");
     ngx_conf_merge_ptr_value(conf->captures, prev->captures, NULL);
     ngx_conf_merge_ptr_value(conf->idempotency, prev->idempotency, NULL);
+    ngx_conf_merge_ptr_value(conf->accept, prev->accept, NULL);
     ngx_conf_merge_ptr_value(conf->key, prev->key, NULL);
     ngx_conf_merge_uint_value(conf->ack, prev->ack, NGX_HTTP_OK);
     ngx_conf_merge_ptr_value(conf->acks, prev->acks, NULL);
@@ -475,6 +492,7 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plum_module);
 
     if (ngx_http_plum_conf_stores(cf, pmcf) != NGX_OK
+        || ngx_http_plum_conf_queues(cf, pmcf) != NGX_OK
         || ngx_http_plum_conf_certificates(cf, pmcf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -3,7 +3,9 @@
  *
  * Each script does all its checks before its first write, so that one that
  * fails has changed nothing.  Redis runs out of memory only at the first
- * write of a script, never in the middle of one.
+ * write of a script, never in the middle of one.  So what empties the queue
+ * begins with a write that needs no memory (ZREM, XACK, XCLAIM, XREADGROUP):
+ * else a Redis that is full would stay full.
  */
 
 #include <plum_queue.h>
@@ -44,10 +46,10 @@
 #define PLUM_QUEUE_BURY                                                       \
     "local function bury(id, list, attempts, status, reason)\n"               \
     "    local f = fields(list)\n"                                            \
+    "    remove(id)\n"                                                        \
     "    redis.call('XADD', KEYS[5], '*', 'i', id, 'a', attempts,\n"          \
     "        's', status, 'r', reason, 'k', f.k, 'e', f.e, 't', f.t,\n"       \
     "        'b', f.b)\n"                                                     \
-    "    remove(id)\n"                                                        \
     "end\n"
 
 
@@ -97,7 +99,7 @@ static const plum_script_t  plum_queue_accept = PLUM_SCRIPT(
 
 
 static const plum_script_t  plum_queue_take = PLUM_SCRIPT(
-    "7161775ad86092f6a713e87fce60ac54c15f2065",
+    "addaeb00c27fa9990f043acaaf5cc41688e9c3b7",
     PLUM_QUEUE_NOW
     "local pause = redis.call('HMGET', KEYS[4], 'paused', 'until')\n"
     "if pause[1] then\n"
@@ -123,7 +125,11 @@ static const plum_script_t  plum_queue_take = PLUM_SCRIPT(
     "end\n"
     "local function claim(id, lapsed)\n"
     "    local e = redis.call('XCLAIM', KEYS[1], 'plum', 'plum', 0, id)[1]\n"
-    "    if not e then return remove(id) end\n"
+    "    if not e then\n"
+    "        redis.call('ZREM', KEYS[2], id)\n"
+    "        redis.call('ZREM', KEYS[3], id)\n"
+    "        return\n"
+    "    end\n"
     "    local p = redis.call('XPENDING', KEYS[1], 'plum', id, id, 1)[1]\n"
     "    local deaths = lapsed and\n"
     "        redis.call('HINCRBY', KEYS[4], 'l:' .. id, 1) or 0\n"
@@ -162,9 +168,10 @@ static const plum_script_t  plum_queue_take = PLUM_SCRIPT(
 
 
 static const plum_script_t  plum_queue_renew = PLUM_SCRIPT(
-    "2113f87d264b9884645af0c065dfd39b858d0795",
+    "4f32210524fcc1d238d9e4e482141a107270fb60",
     PLUM_QUEUE_NOW
     PLUM_QUEUE_HELD(2)
+    "redis.call('ZREM', KEYS[3], id)\n"
     "redis.call('ZADD', KEYS[2], now + ARGV[1], id)\n"
     "return 1\n");
 
@@ -176,13 +183,13 @@ static const plum_script_t  plum_queue_done = PLUM_SCRIPT(
 
 
 static const plum_script_t  plum_queue_again = PLUM_SCRIPT(
-    "33efdcffbc1ebdfa274afa85abdc72f64d7976ae",
+    "c36e1b15dd42d00ed595a62d1d6d6f721601ef00",
     PLUM_QUEUE_NOW
     PLUM_QUEUE_HELD(1)
-    "redis.call('ZREM', KEYS[2], id)\n"
+    "local leased = redis.call('ZREM', KEYS[2], id)\n"
     "redis.call('ZADD', KEYS[3], now + ARGV[3], id)\n"
     "redis.call('HDEL', KEYS[4], 'l:' .. id)\n"
-    "if ARGV[4] == '1' then\n"
+    "if ARGV[4] == '1' and leased == 1 then\n"
     "    redis.call('HINCRBY', KEYS[4], 'f:' .. id, 1)\n"
     "end\n"
     "local pause = tonumber(ARGV[5])\n"
@@ -199,7 +206,7 @@ static const plum_script_t  plum_queue_again = PLUM_SCRIPT(
 
 
 static const plum_script_t  plum_queue_dead = PLUM_SCRIPT(
-    "5191784020bbedde7b7e68c7766c4d0b5b87ec9e",
+    "40647d5686830b4f38b279195922f147d65745e4",
     PLUM_QUEUE_FIELDS
     PLUM_QUEUE_REMOVE
     PLUM_QUEUE_BURY
@@ -214,7 +221,7 @@ static const plum_script_t  plum_queue_dead = PLUM_SCRIPT(
 
 
 static const plum_script_t  plum_queue_sweep = PLUM_SCRIPT(
-    "687163ed689bc51573fa567cc131dcb66898286b",
+    "5f08171c82dc2a9409740002d94f1b470a9984d9",
     PLUM_QUEUE_NOW
     "local from = ARGV[2] == '-' and '-' or '(' .. ARGV[2]\n"
     "local p = redis.pcall('XPENDING', KEYS[1], 'plum', from, '+', 1000)\n"
@@ -225,6 +232,7 @@ static const plum_script_t  plum_queue_sweep = PLUM_SCRIPT(
     "    if not redis.call('ZSCORE', KEYS[2], id)\n"
     "        and not redis.call('ZSCORE', KEYS[3], id)\n"
     "    then\n"
+    "        redis.call('ZREM', KEYS[3], id)\n"
     "        redis.call('ZADD', KEYS[2], now + ARGV[1], id)\n"
     "        found = found + 1\n"
     "    end\n"
@@ -233,7 +241,7 @@ static const plum_script_t  plum_queue_sweep = PLUM_SCRIPT(
 
 
 static const plum_script_t  plum_queue_trim = PLUM_SCRIPT(
-    "8494de41af4f3d84b93dbb159f86fae918e5a77a",
+    "f39fbd8083dd2a2026f8a2f8239b04f033112285",
     PLUM_QUEUE_NOW
     "local ms, seq = now - ARGV[1], 0\n"
     "local function keep(id, after)\n"
@@ -247,7 +255,9 @@ static const plum_script_t  plum_queue_trim = PLUM_SCRIPT(
     "    local found = false\n"
     "    for i = 1, #groups do\n"
     "        local g = {}\n"
-    "        for j = 1, #groups[i], 2 do g[groups[i][j]] = groups[i][j + 1] end\n"
+    "        for j = 1, #groups[i], 2 do\n"
+    "            g[groups[i][j]] = groups[i][j + 1]\n"
+    "        end\n"
     "        if g.name == ARGV[a] then\n"
     "            found = true\n"
     "            keep(g['last-delivered-id'], 1)\n"

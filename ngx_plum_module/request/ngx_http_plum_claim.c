@@ -32,7 +32,7 @@
  */
 
 
-static ngx_int_t ngx_http_plum_claim_key(ngx_http_request_t *r,
+static ngx_int_t ngx_http_plum_claim_begin(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_claim_token(u_char *token);
 static ngx_int_t ngx_http_plum_claim_outcome(ngx_http_request_t *r,
@@ -66,7 +66,7 @@ ngx_http_plum_claim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     }
 
     if (ctx->key.len == 0) {
-        rc = ngx_http_plum_claim_key(r, ctx);
+        rc = ngx_http_plum_claim_begin(r, ctx);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -90,47 +90,19 @@ ngx_http_plum_claim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_plum_claim_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+ngx_http_plum_claim_begin(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    u_char                    *record;
-    ngx_str_t                  value;
-    ngx_uint_t                 i, n;
-    plum_str_t                *part;
-    ngx_http_complex_value_t  *cv;
+    ngx_int_t  rc;
 
-    cv = ctx->plcf->key->elts;
-    n = ctx->plcf->key->nelts;
-
-    part = ngx_palloc(r->pool, n * sizeof(plum_str_t));
-    record = ngx_pnalloc(r->pool, PLUM_RECORD_MAX);
-
-    if (part == NULL || record == NULL) {
-        return NGX_ERROR;
-    }
-
-    ctx->key.data = ngx_cpymem(record, ctx->plcf->owner, PLUM_OWNER_LEN);
-
-    for (i = 0; i < n; i++) {
-        if (ngx_http_complex_value(r, &cv[i], &value) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        part[i].data = value.data;
-        part[i].len = value.len;
-    }
-
-    if (plum_key_join(part, n, ctx->key.data, &ctx->key.len) != PLUM_OK) {
-        ctx->key.len = 0;
-        ctx->reason = PLUM_REASON_KEY_MISSING;
-        return NGX_DECLINED;
+    rc = ngx_http_plum_key(r, ctx, &ctx->claim.key);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (ngx_http_plum_claim_token(ctx->claim.token) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ctx->claim.key.data = record;
-    ctx->claim.key.len = PLUM_OWNER_LEN + ctx->key.len;
     ctx->claim.lease = ctx->plcf->idempotency->lease;
     ctx->claim.replicas = ctx->plcf->idempotency->replicas;
     ctx->claim.pool = r->pool;

@@ -119,6 +119,8 @@ ngx_http_plum_finish_request(void *data)
                                     &ctx->claim);
     }
 
+    ngx_http_plum_accept_cancel(ctx);
+
     if (ctx->held) {
         ngx_http_plum_settle(ctx, ngx_http_plum_judge(r, ctx), NULL);
     }

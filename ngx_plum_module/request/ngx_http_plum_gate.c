@@ -73,6 +73,7 @@ static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
     { "verify", ngx_http_plum_verify },
     { "project", ngx_http_plum_project },
     { "claim", ngx_http_plum_claim },
+    { "accept", ngx_http_plum_accept },
     { NULL, NULL }
     /* settle: by the answer, in ngx_http_plum_settle.c */
 };
@@ -345,6 +346,7 @@ ngx_http_plum_again(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
             || plcf->satisfy != own->satisfy
             || plcf->allowlist != own->allowlist
             || plcf->idempotency != own->idempotency
+            || plcf->accept != own->accept
             || plcf->key != own->key))
     {
         ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST,

@@ -9,8 +9,6 @@
 
 
 static u_char *ngx_http_plum_project_room(size_t len, ngx_log_t *log);
-static ngx_int_t ngx_http_plum_project_type(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_str_t *type);
 static ngx_int_t ngx_http_plum_project_clean(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, u_char *data, size_t len);
 static ngx_int_t ngx_http_plum_project_invalid(ngx_http_plum_ctx_t *ctx);
@@ -47,7 +45,7 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (ngx_http_plum_project_type(r, ctx, &value) != NGX_OK) {
+    if (ngx_http_plum_event_outside(r, plcf->allowlist, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -136,37 +134,6 @@ ngx_http_plum_project_room(size_t len, ngx_log_t *log)
     }
 
     return room;
-}
-
-
-/*
- * The event type, where it does not stand in the body; else empty.  A header
- * that comes twice says nothing: the consumer may read the other one.
- */
-
-static ngx_int_t
-ngx_http_plum_project_type(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_str_t *type)
-{
-    plum_str_t                        value;
-    const ngx_http_plum_allowlist_t  *list;
-
-    list = ctx->plcf->allowlist;
-
-    ngx_str_null(type);
-
-    if (list->event == NGX_HTTP_PLUM_EVENT_VARIABLE) {
-        return ngx_http_complex_value(r, list->event_value, type);
-    }
-
-    if (list->event == NGX_HTTP_PLUM_EVENT_HEADER
-        && ngx_http_plum_find_header(r, &list->event_type, &value) == 1)
-    {
-        type->data = (u_char *) value.data;
-        type->len = value.len;
-    }
-
-    return NGX_OK;
 }
 
 

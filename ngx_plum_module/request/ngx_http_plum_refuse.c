@@ -91,6 +91,7 @@ ngx_http_plum_refuse_headers(ngx_http_request_t *r, plum_reason_t reason)
     case PLUM_REASON_BODY_BUDGET:
     case PLUM_REASON_IN_FLIGHT:
     case PLUM_REASON_STORE_UNAVAILABLE:
+    case PLUM_REASON_QUEUE_FULL:
         return ngx_http_plum_add_header(r, "Retry-After", "1");
 
     default:

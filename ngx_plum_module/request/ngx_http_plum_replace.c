@@ -185,7 +185,7 @@ ngx_http_plum_replace_conf(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
 
     /* what a sender calls so is not the key */
 
-    return plcf->idempotency
+    return ngx_http_plum_dedupes(plcf)
            ? ngx_http_plum_replace_header(plcf, &ngx_http_plum_key_name)
            : NGX_OK;
 }

@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_plum_store_redis.h>
+#include <ngx_plum_queue_redis.h>
 
 
 /*
@@ -412,6 +412,7 @@ ngx_plum_store_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
     store->ops = &ngx_plum_store_redis_ops;
     store->replicates = 1;
     store->finish = ngx_plum_store_redis_finish;
+    store->queue = ngx_plum_queue_redis;
 
     redis->conf.kind = "plum store";
     redis->conf.name = store->name;

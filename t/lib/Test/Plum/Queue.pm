@@ -1,0 +1,179 @@
+package Test::Plum::Queue;
+
+# Test::Plum for tests of a queue: a gateway whose location "/" accepts for
+# the queue "orders", in a redis-server of its own, and a look into it.
+#
+#   my $t = Test::Plum::Queue->new;
+#   my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+#   $t->gateway(consumers => ['deliver billing /deliver/billing;']);
+#   $t->pause('billing');                    # nothing is delivered meanwhile
+#   is($t->accept({id => 'a'})->status, 200, 'accepted');
+#   my @entries = $t->entries('billing');    # {id => ..., k => ..., b => ...}
+
+use strict;
+use warnings;
+
+use parent 'Test::Plum';
+
+use Test::Plum::Process qw(poll_until);
+
+my $SECRET = 'a secret of many bytes 0123456789';
+my $serial = 0;
+
+
+# writes the configuration.  consumers: lines "deliver" and "publish"; queue:
+# more lines of the block; store: its address; accept: parameters of
+# plum_accept; lists, server, more: lines of http, of the server, more
+# locations; allow: of the location ("all"); deliver: what stands in the
+# locations of consumers; of: another gateway, whose Redis and ports are used
+
+sub gateway {
+    my ($self, %opt) = @_;
+
+    $self->configure(%opt);
+    return $self->run;
+}
+
+
+sub configure {
+    my ($self, %opt) = @_;
+
+    if ($opt{of}) {
+        $self->{redis} = $opt{of}{redis};
+        $self->{up} = $opt{of}{up};
+        $self->{ports}{$_} = $opt{of}{ports}{$_}
+            for grep { $_ ne '0' } keys %{$opt{of}{ports}};
+    }
+    $self->{redis} ||= (grep { $_->isa('Test::Plum::Redis') }
+        @{$self->{upstreams}})[0];
+    $self->{up} ||= $self->upstream('up');
+    $self->secret('plum', $SECRET);
+    return $self->write_conf($self->conf_text(%opt));
+}
+
+
+sub conf_text {
+    my ($self, %opt) = @_;
+
+    my @consumers = @{$opt{consumers}};
+    my %uri = map { m{^deliver\s+\S+\s+(/[^\s;]+)} ? ($1 => 1) : () }
+        @consumers;
+    my $deliver = join '', map { "location = $_ {\ninternal;\n"
+        . ($opt{deliver} || 'proxy_pass http://127.0.0.1:%%PORT_up%%;')
+        . "\n}\n" } sort keys %uri;
+    my %text = (store => 'redis://127.0.0.1:%%PORT_redis%%', accept => '',
+        queue => '', lists => '', server => '', more => '', allow => 'all',
+        shards => '', type => 'type', http => '', %opt);
+
+    return <<"CONF";
+%%GLOBALS%%
+events {}
+http {
+    %%HTTP_GLOBALS%%
+    log_format plum '\$uri \$status [\$plum_verdict] [\$plum_reason] '
+                    '[\$plum_dedupe] [\$plum_key]';
+    log_format deliver '\$uri \$status';
+
+    plum_secret plum %%TESTDIR%%/plum;
+    plum_store events $text{store};
+    plum_allowlist all_of_them { event_type $text{type}; allow **; }
+    $text{lists}
+    plum_queue orders {
+        store events $text{shards};
+        $text{queue}
+        @consumers
+    }
+    $text{http}
+
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+        access_log %%TESTDIR%%/access.log plum;
+        plum_tls off;
+        plum_signature github secret=plum;
+        plum_allow $text{allow};
+        plum_capture \$id id;
+        plum_idempotency_key \$id;
+        $text{server}
+
+        location / { plum on; plum_accept orders $text{accept}; }
+        $deliver
+        $text{more}
+    }
+}
+CONF
+}
+
+
+sub next_key { return sprintf 'e%d-%d', $$, ++$serial }
+
+
+# a delivery; body: text, or a hash that becomes it (flat)
+
+sub event {
+    my ($self, $body, %opt) = @_;
+
+    $body = '{' . join(',', map { qq("$_":"$body->{$_}") }
+        sort keys %$body) . '}' if ref $body;
+    return $self->signed(scheme => 'github', secret => $SECRET,
+        uri => '/', body => $body, %opt);
+}
+
+
+sub accept {
+    my ($self, $body, %opt) = @_;
+    return $self->request($self->event($body, %opt));
+}
+
+
+# --- a look into Redis
+
+sub redis { return $_[0]{redis} }
+
+sub key {
+    my ($self, $kind, $name, $tag) = @_;
+    return 'plum:' . ($tag || '{orders}') . ":$kind:$name";
+}
+
+
+# what a stream holds, oldest first: hashes of the fields, with _id
+
+sub entries {
+    my ($self, $name, $kind, $tag) = @_;
+
+    my $reply = $self->redis->command('XRANGE',
+        $self->key($kind || 's', $name, $tag), '-', '+');
+    return map { my ($id, $fields) = @$_; {_id => $id, @$fields} } @$reply;
+}
+
+
+sub pause {
+    my ($self, $name, $tag) = @_;
+    return $self->redis->command('HSET', $self->key('ctl', $name, $tag),
+        paused => 'test', until => 0);
+}
+
+
+sub records {
+    my ($self) = @_;
+    return $self->redis->keys('plum:{*}:k:*');
+}
+
+
+# true as soon as a new event is accepted
+
+sub recovers {
+    my ($self, $seconds, %opt) = @_;
+    return poll_until(sub {
+        return $self->accept({id => next_key()}, %opt)->status == 200;
+    }, $seconds || 10);
+}
+
+
+# lines of the error log that match
+
+sub log_lines {
+    my ($self, $regex) = @_;
+    return grep { $_ =~ $regex } split /\n/, $self->error_log;
+}
+
+1;
