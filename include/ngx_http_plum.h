@@ -30,7 +30,7 @@
 
 #define NGX_HTTP_PLUM_MAX_BODY       (256 * 1024)    /* plum_max_body */
 
-#define NGX_HTTP_PLUM_STALE          3       /* variables of the raw body */
+#define NGX_HTTP_PLUM_STALE          5       /* variables of what is replaced */
 
 #define NGX_HTTP_PLUM_ENFORCE        0
 #define NGX_HTTP_PLUM_OBSERVE        1
@@ -86,6 +86,14 @@ typedef struct {
     ngx_plum_secret_t          **secrets;
     ngx_uint_t                   nkeys;
 } ngx_http_plum_signature_t;
+
+
+/* a type of plum_types, in lower case, and the Content-Type forwarded for it */
+
+typedef struct {
+    plum_str_t                   name;
+    ngx_str_t                    forwarded[2];   /* [1]: with the charset */
+} ngx_http_plum_type_t;
 
 
 /* a line of plum_allowlist: allow, with its events */
@@ -213,6 +221,7 @@ typedef struct {
     off_t                        body_limit; /* with client_max_body_size */
     off_t                        client_limit;   /* that alone, 0: none */
     ngx_uint_t                   internal;   /* as the core directive says */
+    ngx_array_t                 *types;      /* ngx_http_plum_type_t */
     ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
     ngx_uint_t                   satisfy;    /* NGX_HTTP_PLUM_SATISFY_* */
     ngx_uint_t                   satisfy_outer;  /* "any" was said outside
@@ -339,6 +348,7 @@ typedef struct {
     ngx_http_plum_dedupe_e           dedupe;
 
     ngx_str_t                        tls_version;
+    const ngx_str_t                 *content_type;   /* as forwarded */
     ngx_http_plum_proof_t           *proofs; /* by signature */
 
     ngx_http_plum_body_t             body;   /* its memory */
@@ -610,13 +620,16 @@ ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 /*
- * headers: find, remove from the request, add to the response.  Names are
- * compared by plum_header_same(); find_header is a plum_header_pt of an
- * ngx_http_request_t.
+ * headers: find, set and remove those of the request, add to the response.
+ * Names are compared by plum_header_same(); find_header is a plum_header_pt
+ * of an ngx_http_request_t.  set_header gives another value to a header that
+ * is there, in each of its spellings; the value must end with a NUL.
  */
 
 size_t ngx_http_plum_find_header(void *data, const plum_str_t *name,
     plum_str_t *value);
+void ngx_http_plum_set_header(ngx_http_request_t *r, const plum_str_t *name,
+    const ngx_str_t *value);
 ngx_int_t ngx_http_plum_remove_headers(ngx_http_request_t *r,
     const ngx_http_plum_names_t *names);
 ngx_uint_t ngx_http_plum_has_name(const ngx_http_plum_names_t *names,
@@ -737,6 +750,8 @@ char *ngx_http_plum_conf_accept(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_plum_conf_types(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* prepares the TLS contexts of servers that demand client certificates */
