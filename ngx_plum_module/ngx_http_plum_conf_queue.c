@@ -4,7 +4,6 @@
  */
 
 
-#include <ngx_http_plum_conf.h>
 #include <ngx_http_plum_queue.h>
 
 

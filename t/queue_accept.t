@@ -79,11 +79,17 @@ sub got {
 }
 
 
+sub last_line {
+    my @lines = split /\n/, $t->read_file('access.log');
+    return $lines[-1];
+}
+
+
 sub views {
     my $r = $t->accept(body());
     is($r->status, 202, 'the code of plum_ack');
     is($r->body, '', 'and nothing else');
-    ok($t->logged('a', qr/ 202 \[accepted\] \[-\] \[new\]/), 'variables');
+    like(last_line(), qr/ 202 \[accepted\] \[-\] \[new\] \[a\]\z/, 'variables');
 
     my $got = got();
     is(join(' ', sort keys %$got), 'billing crm events raw stats', 'appended');
@@ -119,7 +125,8 @@ sub views {
 sub duplicates {
     my $r = $t->accept(body(name => 'another'));
     is($r->status, 202, 'a duplicate is acknowledged');
-    ok($t->logged('a', qr/ 202 \[duplicate\] \[-\] \[duplicate\]/), 'known');
+    like(last_line(), qr/ 202 \[duplicate\] \[-\] \[duplicate\] \[a\]\z/,
+        'and known');
     is_deeply(got(), {}, 'and not appended');
 
     my @answers = $t->parallel({}, map { {$t->event(body(id => 'many'))} }
@@ -141,7 +148,7 @@ sub unwanted {
     $t->accept(body(id => 'c', type => 'user.new'));
     $got = got();
     is(join(' ', sort keys %$got), '', 'a type that is on no list');
-    ok($t->logged('-', qr/ 422 \[refused\] \[event_unlisted\]/), 'is refused');
+    like(last_line(), qr/ 422 \[refused\] \[event_unlisted\]/, 'is refused');
     return;
 }
 
@@ -151,7 +158,7 @@ sub refusals {
     $bad{body} =~ s/order/offer/;
     is($t->request(%bad)->status, 401, 'not authentic');
     is($t->accept('{"type":"order.paid"}')->status, 400, 'no key');
-    ok($t->logged('-', qr/\[refused\] \[key_missing\]/), 'says so');
+    like(last_line(), qr/\[refused\] \[key_missing\]/, 'says so');
     is($t->accept('{')->status, 400, 'no JSON');
     is_deeply(got(), {}, 'nothing is appended');
     is(scalar(grep { /:x\z/ } $t->records), 0, 'nor recorded');
@@ -166,7 +173,7 @@ sub refusals {
 sub double_names {
     my $text = body(id => 'twice') =~ s/"a":1/"a":1,"a":2/r;
     is($t->accept($text)->status, 400, 'a consumer would read one of two');
-    ok($t->logged('twice', qr/\[refused\] \[json_invalid\]/), 'says so');
+    like(last_line(), qr/\[refused\] \[json_invalid\]/, 'says so');
     is_deeply(got(), {}, 'nothing is appended, for nobody');
     is($t->accept(body(id => 'once'))->status, 202, 'a good one');
     return;
