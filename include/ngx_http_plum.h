@@ -364,6 +364,7 @@ typedef struct {
                                                 without an error page */
 
     ngx_http_handler_pt              content_handler;    /* wrapped */
+    ngx_event_handler_pt             read_handler;   /* of HTTP/3, wrapped */
     ngx_uint_t                       attempts;   /* at upstreams, before it
                                                     passed */
     ngx_http_plum_hop_t              hop;    /* the last one, once passed */
@@ -381,6 +382,8 @@ typedef struct {
     unsigned                         page:1;     /* an error page of a request
                                                     that has not passed */
     unsigned                         answered:1; /* header filter ran */
+    unsigned                         gone:1;     /* the connection over HTTP/3
+                                                    has ended */
 } ngx_http_plum_ctx_t;
 
 
@@ -655,6 +658,14 @@ void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_ack_choose(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 ngx_uint_t ngx_http_plum_ack(const ngx_http_plum_ctx_t *ctx);
+
+/*
+ * http3: lets a forward that waits for its upstream go on when the QUIC
+ * connection of the sender ends.  Does nothing for other protocols.
+ */
+
+void ngx_http_plum_http3_keep(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 
 /* answer: filters, and answers to duplicates and dropped events */
 

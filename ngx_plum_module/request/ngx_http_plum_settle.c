@@ -207,6 +207,8 @@ ngx_http_plum_content_handler(ngx_http_request_t *r)
     {
         r->read_event_handler = ngx_http_block_reading;
         r->write_event_handler = ngx_http_request_empty_handler;
+
+        ngx_http_plum_http3_keep(r, ctx);
     }
 
     return rc;

@@ -148,9 +148,10 @@ sub read_file {
 
 # --- ports
 
-# the port of that name, picked when it is first asked for.  Below the range
+# The port of that name, picked when it is first asked for.  Below the range
 # of outgoing connections; a UDP socket on the same number keeps it from other
-# tests until we end, and nginx free to bind it for TCP
+# tests until we end, and nginx free to bind it for TCP.  A port whose name
+# begins with "quic" is free for UDP, and kept by a TCP socket.
 
 sub port {
     my ($self, $name) = @_;
@@ -162,11 +163,11 @@ sub port {
     for my $try (1 .. 2000) {
         my $port = 10_000 + int rand 20_000;
         my %at = (LocalAddr => '127.0.0.1', LocalPort => $port);
-        my $lock = IO::Socket::INET->new(%at, Proto => 'udp') or next;
-        IO::Socket::INET->new(%at, Proto => 'tcp', Listen => 1, ReuseAddr => 1)
-            or next;
+        my $udp = IO::Socket::INET->new(%at, Proto => 'udp') or next;
+        my $tcp = IO::Socket::INET->new(%at, Proto => 'tcp', Listen => 1,
+            ReuseAddr => 1) or next;
 
-        push @{$self->{locks}}, $lock;
+        push @{$self->{locks}}, $name =~ /^quic/ ? $tcp : $udp;
         return $ports->{$name} = $port;
     }
     die "no free port found\n";

@@ -1,7 +1,7 @@
 package Test::Plum::Client;
 
 # An HTTP/1.1 client that does to the letter what a test says, right or
-# wrong, over TCP or TLS.  HTTP/2 goes through curl(1).
+# wrong, over TCP or TLS.  HTTP/2 and HTTP/3 go through curl(1).
 #
 #   my $c = Test::Plum::Client->new(port => 8080, tls => 1);
 #   my $r = $c->request(method => 'POST', uri => '/', body => '{}');
@@ -448,7 +448,7 @@ sub parallel {
 }
 
 
-# --- HTTP/2
+# --- HTTP/2 and HTTP/3
 
 # one request by curl: method, uri, headers, body, and
 #   no_length   1: the stream carries no content-length
@@ -456,12 +456,28 @@ sub parallel {
 
 sub h2 {
     my ($self, %opt) = @_;
+    return $self->_by_curl($self->{tls} ? '--http2'
+        : '--http2-prior-knowledge', %opt);
+}
 
-    my $tag = "$self->{dir}/h2-$$-" . ++$self->{serial};
+
+# only over TLS, to a port of UDP
+
+sub h3 {
+    my ($self, %opt) = @_;
+    return $self->_by_curl('--http3-only', %opt);
+}
+
+
+sub _by_curl {
+    my ($self, $version, %opt) = @_;
+
+    my $tag = "$self->{dir}/curl-$$-" . ++$self->{serial};
     my $scheme = $self->{tls} ? 'https' : 'http';
     my @argv = ('curl', '-sS', '--noproxy', '*', '--max-time',
         $self->{timeout}, '-o', "$tag.body", '-D', "$tag.head", '-X',
-        $opt{method} || 'POST', $self->_h2_tls, _h2_headers(%opt));
+        $opt{method} || 'POST', $version, $self->_curl_tls,
+        _curl_headers(%opt));
 
     if (defined $opt{body}) {
         _spill("$tag.send", $opt{body});
@@ -496,11 +512,11 @@ sub h2 {
 sub _curl { return run_command(@_) }
 
 
-sub _h2_tls {
+sub _curl_tls {
     my ($self) = @_;
 
-    return '--http2-prior-knowledge' if !$self->{tls};
-    my @args = ('--http2', '--cacert', "$self->{dir}/ca.crt", '--resolve',
+    return if !$self->{tls};
+    my @args = ('--cacert', "$self->{dir}/ca.crt", '--resolve',
         "localhost:$self->{port}:$self->{host}");
     push @args, '--cert', "$self->{dir}/$self->{cert}.crt", '--key',
         "$self->{dir}/$self->{cert}.key" if $self->{cert};
@@ -508,7 +524,7 @@ sub _h2_tls {
 }
 
 
-sub _h2_headers {
+sub _curl_headers {
     my (%opt) = @_;
 
     my @pairs = !defined $opt{headers} ? ()
