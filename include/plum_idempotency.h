@@ -49,6 +49,8 @@ typedef struct {
     unsigned             status;         /* 0: none */
     unsigned             answered:1;     /* a whole response header came */
     unsigned             sent:1;         /* some byte of the request went out */
+    unsigned             whole:1;        /* all of it had gone out when the
+                                            answer came; of the last attempt */
 } plum_attempt_t;
 
 

@@ -36,8 +36,8 @@ http {
     plum_store mem memory:1m;
     plum_store red redis://127.0.0.1:%%PORT_redis%%;
 
-    upstream up { server 127.0.0.1:%%PORT_up%%; }
-    upstream next { server 127.0.0.1:%%PORT_next%%; }
+    # not by name: of such upstreams a newer NGINX keeps connections, and asks
+    # once more where one was closed
     upstream both {
         server 127.0.0.1:%%PORT_up%% max_fails=0;
         server 127.0.0.1:%%PORT_next%% max_fails=0 backup;
@@ -55,59 +55,63 @@ http {
         root %%TESTDIR%%;
         proxy_read_timeout 2s;
 
-        location /ack { plum on; proxy_pass http://up; }
+        location /ack { plum on; proxy_pass http://127.0.0.1:%%PORT_up%%; }
         location /redis {
             plum on;
             plum_idempotency red in_flight=refuse;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
-        location /off { plum on; plum_ack off; proxy_pass http://up; }
+        location /off {
+            plum on;
+            plum_ack off;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
+        }
         location /kept {
             plum on;
             plum_ack off;
             plum_idempotency mem in_flight=refuse answer=1k;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
         location /kept-redis {
             plum on;
             plum_ack off;
             plum_idempotency red in_flight=refuse answer=1k;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
         location /unbuffered {
             plum on;
             proxy_buffering off;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
         location /ignored {
             plum on;
             proxy_ignore_headers X-Accel-Redirect;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
         location /pages {
             plum on;
             error_page 404 500 502 503 =200 /ok.html;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
         location /recursive {
             plum on;
             recursive_error_pages on;
             error_page 404 500 502 503 = /ok.html;
             proxy_intercept_errors on;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
         location /recursive-named {
             plum on;
             recursive_error_pages on;
             error_page 404 500 502 503 = @lie;
             proxy_intercept_errors on;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
         location /fallback {
             plum on;
             proxy_intercept_errors on;
             error_page 502 503 = @next;
-            proxy_pass http://up;
+            proxy_pass http://127.0.0.1:%%PORT_up%%;
         }
         location /conflict {
             plum on;
@@ -137,8 +141,11 @@ http {
         location = /ok.html { }
         location /denied { deny all; }
         location /returned { return 503; }
-        location /next/ { internal; proxy_pass http://next; }
-        location /accel/ { internal; proxy_pass http://next; }
+        location /next/ { internal; proxy_pass http://127.0.0.1:%%PORT_next%%; }
+        location /accel/ {
+            internal;
+            proxy_pass http://127.0.0.1:%%PORT_next%%;
+        }
         location /unresolved {
             set $nowhere nowhere.invalid;
             proxy_pass http://$nowhere;
@@ -157,18 +164,18 @@ http {
             recursive_error_pages on;
             proxy_intercept_errors on;
             error_page 500 = @lie;
-            proxy_pass http://next;
+            proxy_pass http://127.0.0.1:%%PORT_next%%;
         }
         location /rewritten { rewrite ^ /ok.html last; }
         location /if {
             if ($request_uri) { return 503; }
         }
-        location @next { proxy_pass http://next; }
+        location @next { proxy_pass http://127.0.0.1:%%PORT_next%%; }
         location @lie { return 200 fine; }
         location @other {
             plum on;
             plum_signature github secret=other;
-            proxy_pass http://next;
+            proxy_pass http://127.0.0.1:%%PORT_next%%;
         }
     }
 }

@@ -186,7 +186,10 @@ plum_attempts_judge(const plum_attempt_t *attempts, size_t nattempts,
     if (nattempts != 0) {
         last = &attempts[nattempts - 1];
 
-        if (last->answered && plum_success_match(success, last->status)) {
+        if (last->answered
+            && last->whole
+            && plum_success_match(success, last->status))
+        {
             return PLUM_OUTCOME_SUCCESS;
         }
     }

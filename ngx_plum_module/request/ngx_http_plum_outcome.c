@@ -14,7 +14,8 @@
  * X-Accel-Redirect, error_page and try_files do so.  The way through one
  * location is called a hop here.  The last hop decides:
  *
- *   - it asked an upstream: the last attempt must be a success.
+ *   - it asked an upstream: the last attempt must be a success, and all of the
+ *     request must have been sent before it was answered.
  *   - it asked none (a file, "return", another module answered): the status
  *     that is sent must be a success, and a success must have led there.  The
  *     success of an upstream does so by X-Accel-Redirect, and a location that
@@ -109,12 +110,24 @@ ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return PLUM_OUTCOME_IN_DOUBT;
     }
 
+    if (attempts.own) {
+        last = &attempts.elts[attempts.n - 1];
+
+        if (last->answered && !last->whole) {
+            ngx_log_error(ctx->plcf->log_level, r->connection->log, 0,
+                          "plum: the upstream answered %ui before the whole "
+                          "request was sent to it, that is no success",
+                          (ngx_uint_t) last->status);
+        }
+    }
+
     if (attempts.own == 0 || ngx_http_plum_accel(r)) {
 
         /* no upstream made the answer, or none was found where one led to */
 
         last = &attempts.elts[attempts.n++];
         last->status = r->headers_out.status;
+        last->whole = 1;
         last->answered = (attempts.own == 0
                           && ngx_http_plum_answered_itself(r, ctx));
     }
@@ -175,6 +188,13 @@ ngx_http_plum_attempts(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         attempt->sent = (state[i].bytes_sent > 0);
 
         attempts->own += (i >= ctx->hop.attempts);
+    }
+
+    if (attempts->own) {
+
+        /* sent is what the socket has taken: NGINX knows no more */
+
+        attempts->elts[attempts->n - 1].whole = r->upstream->request_body_sent;
     }
 
     return NGX_OK;
