@@ -30,7 +30,7 @@
 
 #define NGX_HTTP_PLUM_MAX_BODY       (256 * 1024)    /* plum_max_body */
 
-#define NGX_HTTP_PLUM_STALE          3       /* variables of the raw body */
+#define NGX_HTTP_PLUM_STALE          5       /* variables of what is replaced */
 
 #define NGX_HTTP_PLUM_ENFORCE        0
 #define NGX_HTTP_PLUM_OBSERVE        1
@@ -86,6 +86,14 @@ typedef struct {
     ngx_plum_secret_t          **secrets;
     ngx_uint_t                   nkeys;
 } ngx_http_plum_signature_t;
+
+
+/* a type of plum_types, in lower case, and the Content-Type forwarded for it */
+
+typedef struct {
+    plum_str_t                   name;
+    ngx_str_t                    forwarded[2];   /* [1]: with the charset */
+} ngx_http_plum_type_t;
 
 
 /* a line of plum_allowlist: allow, with its events */
@@ -213,6 +221,7 @@ typedef struct {
     off_t                        body_limit; /* with client_max_body_size */
     off_t                        client_limit;   /* that alone, 0: none */
     ngx_uint_t                   internal;   /* as the core directive says */
+    ngx_array_t                 *types;      /* ngx_http_plum_type_t */
     ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
     ngx_uint_t                   satisfy;    /* NGX_HTTP_PLUM_SATISFY_* */
     ngx_uint_t                   satisfy_outer;  /* "any" was said outside
@@ -339,6 +348,7 @@ typedef struct {
     ngx_http_plum_dedupe_e           dedupe;
 
     ngx_str_t                        tls_version;
+    const ngx_str_t                 *content_type;   /* as forwarded */
     ngx_http_plum_proof_t           *proofs; /* by signature */
 
     ngx_http_plum_body_t             body;   /* its memory */
@@ -613,13 +623,16 @@ ngx_int_t ngx_http_plum_replace_body(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 /*
- * headers: find, remove from the request, add to the response.  Names are
- * compared by plum_header_same(); find_header is a plum_header_pt of an
- * ngx_http_request_t.
+ * headers: find, set and remove those of the request, add to the response.
+ * Names are compared by plum_header_same(); find_header is a plum_header_pt
+ * of an ngx_http_request_t.  set_header gives another value to a header that
+ * is there, in each of its spellings; the value must end with a NUL.
  */
 
 size_t ngx_http_plum_find_header(void *data, const plum_str_t *name,
     plum_str_t *value);
+void ngx_http_plum_set_header(ngx_http_request_t *r, const plum_str_t *name,
+    const ngx_str_t *value);
 ngx_int_t ngx_http_plum_remove_headers(ngx_http_request_t *r,
     const ngx_http_plum_names_t *names);
 ngx_uint_t ngx_http_plum_has_name(const ngx_http_plum_names_t *names,
@@ -701,96 +714,6 @@ ngx_int_t ngx_http_plum_find_capture(ngx_conf_t *cf, ngx_str_t *name);
 
 ngx_int_t ngx_http_plum_probe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     unsigned slot, ngx_str_t *value);
-
-/* configuration: setters in several files, see ngx_http_plum_conf*.c */
-
-void ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where);
-char *ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
-    const char *fmt, ...);
-char *ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,
-    plum_str_t **events, ngx_uint_t *nevents);
-
-/* the same for "for=" of another directive, checked; NULL if it is well */
-
-char *ngx_http_plum_conf_for(ngx_conf_t *cf, ngx_str_t *value,
-    plum_str_t **events, ngx_uint_t *nevents);
-
-/* the list of that name, "all" among them; NULL: there is none */
-
-ngx_http_plum_allowlist_t *ngx_http_plum_conf_list(
-    ngx_http_plum_main_conf_t *pmcf, ngx_str_t *name);
-char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_http_complex_value_t **cv);
-
-/* [warn] where a path rather is one of another language; checked or not */
-
-void ngx_http_plum_conf_path(ngx_conf_t *cf, const plum_str_t *path);
-
-char *ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_store(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_allowlist(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_tls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_plum_conf_signature(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_capture(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_queue(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_accept(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_plum_conf_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
-/* prepares the TLS contexts of servers that demand client certificates */
-
-ngx_int_t ngx_http_plum_conf_certificates(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf);
-
-/* plum_body_budget: the directive, and its value once all is merged */
-
-char *ngx_http_plum_conf_budget(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-ngx_int_t ngx_http_plum_conf_budget_finish(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf);
-
-/* resolves names and builds the plan of a location where plum is on */
-
-char *ngx_http_plum_conf_finish(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
-
-/* plum_accept of such a location: its queue, and the view of each consumer */
-
-char *ngx_http_plum_finish_accept(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_loc_conf_t *plcf);
-
-/* the queues are made, once the stores are; used by a location or not */
-
-ngx_int_t ngx_http_plum_conf_queues(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf);
-
-/* stores learn what stands behind them; used by a location or not */
-
-ngx_int_t ngx_http_plum_conf_stores(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf);
-
-/* gives each location the owner of its records, see ..._conf_owner.c */
-
-ngx_int_t ngx_http_plum_conf_owners(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf);
-
-/* checks that need everything merged: what is weak is warned of */
-
-ngx_int_t ngx_http_plum_conf_review(ngx_conf_t *cf,
-    ngx_http_plum_main_conf_t *pmcf);
 
 
 extern ngx_module_t  ngx_http_plum_module;

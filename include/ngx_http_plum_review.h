@@ -11,7 +11,7 @@
 #define _NGX_HTTP_PLUM_REVIEW_H_INCLUDED_
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_conf.h>
 
 
 /*

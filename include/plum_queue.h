@@ -117,7 +117,8 @@ int plum_queue_name(const plum_str_t *name);
  * Writes the tag of a shard (0 to shards - 1) with its braces, and returns
  * its length; out holds PLUM_QUEUE_TAG_MAX bytes.  The slots of the tags of a
  * queue lie in as many equal parts of the 16,384 as there are shards, so that
- * the nodes of a cluster share them.  shard() says which one a key is in.
+ * the nodes of a cluster share them.  shard() says which one a record is in:
+ * key is its name as it stands behind "T:k:", with its owner.
  */
 
 #define PLUM_QUEUE_TAG_MAX       (PLUM_QUEUE_NAME_MAX + 16)

@@ -24,7 +24,8 @@
     X(EARLY_DATA, "early_data", 425,                                          \
       "the request came as TLS early data, which can be replayed")            \
     X(METHOD, "method", 405, "the method is not POST")                        \
-    X(CONTENT_TYPE, "content_type", 415, "the content type is not JSON")      \
+    X(CONTENT_TYPE, "content_type", 415,                                      \
+      "the content type is not one of JSON in UTF-8")                         \
     X(CONTENT_ENCODING, "content_encoding", 415,                              \
       "the body has a content coding")                                        \
     X(BODY_TOO_LARGE, "body_too_large", 413,                                  \

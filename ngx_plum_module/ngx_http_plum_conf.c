@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_conf.h>
 #include <ngx_plum_store_redis.h>
 
 

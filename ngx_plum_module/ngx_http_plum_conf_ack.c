@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_conf.h>
 
 
 static ngx_int_t ngx_http_plum_ack_code(ngx_str_t *value, ngx_uint_t *ack);

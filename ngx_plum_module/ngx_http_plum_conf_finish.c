@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_conf.h>
 
 
 static char *ngx_http_plum_finish_signatures(ngx_conf_t *cf,

@@ -72,6 +72,13 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       0,
       NULL },
 
+    { ngx_string("plum_types"),
+      NGX_HTTP_PLUM_ANY|NGX_CONF_1MORE,
+      ngx_http_plum_conf_types,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("plum_max_body"),
       NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
@@ -341,6 +348,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
     plcf->mode = NGX_CONF_UNSET_UINT;
     plcf->tls = NGX_CONF_UNSET_PTR;
     plcf->max_body = NGX_CONF_UNSET_SIZE;
+    plcf->types = NGX_CONF_UNSET_PTR;
     plcf->signatures = NGX_CONF_UNSET_PTR;
     plcf->satisfy = NGX_CONF_UNSET_UINT;
     plcf->captures = NGX_CONF_UNSET_PTR;
@@ -381,6 +389,8 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_PLUM_ENFORCE);
     ngx_conf_merge_size_value(conf->max_body, prev->max_body,
                               NGX_HTTP_PLUM_MAX_BODY);
+
+    ngx_conf_merge_ptr_value(conf->types, prev->types, NULL);
 
     if (conf->satisfy == NGX_CONF_UNSET_UINT) {
         conf->satisfy_outer = (conf->signatures == NGX_CONF_UNSET_PTR)

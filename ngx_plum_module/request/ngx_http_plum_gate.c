@@ -341,6 +341,7 @@ ngx_http_plum_again(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         && plcf->mode == NGX_HTTP_PLUM_ENFORCE
         && (plcf->mode != own->mode
             || plcf->tls != own->tls
+            || plcf->types != own->types
             || plcf->max_body != own->max_body
             || plcf->signatures != own->signatures
             || plcf->satisfy != own->satisfy

@@ -5,10 +5,21 @@
 
 
 #include <ngx_http_plum.h>
+#include <plum_media.h>
+#include <plum_str.h>
 
 
-static ngx_int_t ngx_http_plum_head_json(ngx_http_request_t *r);
+static ngx_int_t ngx_http_plum_head_type(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_head_identity(ngx_http_request_t *r);
+
+
+/* what is forwarded, without and with the charset */
+
+static const ngx_str_t  ngx_http_plum_json[] = {
+    ngx_string("application/json"),
+    ngx_string("application/json; charset=utf-8")
+};
 
 
 ngx_int_t
@@ -19,7 +30,7 @@ ngx_http_plum_head(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (!ngx_http_plum_head_json(r)) {
+    if (ngx_http_plum_head_type(r, ctx) != NGX_OK) {
         ctx->reason = PLUM_REASON_CONTENT_TYPE;
         return NGX_DECLINED;
     }
@@ -40,49 +51,44 @@ ngx_http_plum_head(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* application/json, or a type with the suffix +json (RFC 6839), once */
+/*
+ * One media type that the rules let in, in UTF-8.  What is forwarded in its
+ * place says no more than what was judged, so that no consumer can read the
+ * clean body as anything else: the type is not the sender's but JSON, or the
+ * one that plum_types names, and the only parameter is the charset.
+ */
 
 static ngx_int_t
-ngx_http_plum_head_json(ngx_http_request_t *r)
+ngx_http_plum_head_type(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    u_char            *p, *last;
-    size_t             len;
-    plum_str_t         type;
-    const plum_str_t   name = PLUM_STR("content-type");
+    plum_str_t                   value;
+    ngx_uint_t                   i, n, utf_8;
+    plum_media_t                 media;
+    ngx_http_plum_type_t        *type;
+    const plum_str_t             name = PLUM_STR("content-type");
 
-    if (ngx_http_plum_find_header(r, &name, &type) != 1) {
-        return 0;
-    }
-
-    p = (u_char *) type.data;
-    last = p + type.len;
-
-    while (p < last && *p != ';') {
-        p++;
-    }
-
-    while (p > type.data && (p[-1] == ' ' || p[-1] == '\t')) {
-        p--;
-    }
-
-    len = p - type.data;
-
-    /* as nearly everybody spells it, or else in some other case */
-
-    if (len == sizeof("application/json") - 1
-        && (ngx_memcmp(type.data, "application/json", len) == 0
-            || ngx_strncasecmp((u_char *) type.data,
-                               (u_char *) "application/json", len)
-               == 0))
+    if (ngx_http_plum_find_header(r, &name, &value) != 1
+        || plum_media_parse(&value, &media) != PLUM_OK
+        || media.charset == PLUM_CHARSET_OTHER)
     {
-        return 1;
+        return NGX_DECLINED;
     }
 
-    return len > sizeof("application/+json") - 1
-           && ngx_strncasecmp((u_char *) type.data,
-                              (u_char *) "application/", 12)
-              == 0
-           && ngx_strncasecmp(p - 5, (u_char *) "+json", 5) == 0;
+    utf_8 = (media.charset == PLUM_CHARSET_UTF_8);
+
+    n = ctx->plcf->types ? ctx->plcf->types->nelts : 0;
+    type = ctx->plcf->types ? ctx->plcf->types->elts : NULL;
+
+    for (i = 0; i < n; i++) {
+        if (plum_str_same(&type[i].name, &media.type)) {
+            ctx->content_type = &type[i].forwarded[utf_8];
+            return NGX_OK;
+        }
+    }
+
+    ctx->content_type = &ngx_http_plum_json[utf_8];
+
+    return plum_media_json(&media.type) ? NGX_OK : NGX_DECLINED;
 }
 
 

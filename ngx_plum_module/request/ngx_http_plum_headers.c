@@ -55,6 +55,30 @@ ngx_http_plum_find_header(void *data, const plum_str_t *name,
 }
 
 
+void
+ngx_http_plum_set_header(ngx_http_request_t *r, const plum_str_t *name,
+    const ngx_str_t *value)
+{
+    plum_str_t        key;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            key.data = h[i].key.data;
+            key.len = h[i].key.len;
+
+            if (plum_header_same(&key, name)) {
+                h[i].value = *value;
+            }
+        }
+    }
+}
+
+
 /*
  * Takes every header of these names, in every spelling, out of the list:
  * upstream modules walk it without a look at the hash, so a zero there would

@@ -16,11 +16,13 @@ static ngx_int_t ngx_http_plum_key_header(ngx_http_request_t *r,
 
 /*
  * gone before the upstream sees the request: they spoke of the old body, or,
- * "upgrade", would let bytes follow that nobody has judged
+ * "upgrade", would let bytes follow that nobody has judged; the one content
+ * coding that is let in, "identity", is none
  */
 
 static const plum_str_t  ngx_http_plum_stale_headers[] = {
     PLUM_STR("transfer-encoding"),
+    PLUM_STR("content-encoding"),
     PLUM_STR("upgrade"),
     PLUM_STR("digest"),
     PLUM_STR("content-md5"),
@@ -30,12 +32,15 @@ static const plum_str_t  ngx_http_plum_stale_headers[] = {
 
 
 static const plum_str_t  ngx_http_plum_key_name = PLUM_STR("idempotency-key");
+static const plum_str_t  ngx_http_plum_type_name = PLUM_STR("content-type");
 
 
-/* may have been looked at, and cached, while the body was the raw one */
+/* may have been looked at, and cached, before anything was replaced */
 
 static ngx_str_t  ngx_http_plum_stale_variables[NGX_HTTP_PLUM_STALE] = {
     ngx_string("content_length"),
+    ngx_string("content_type"),
+    ngx_string("http_content_type"),
     ngx_string("request_body"),
     ngx_string("request_body_file")
 };
@@ -118,6 +123,8 @@ ngx_http_plum_replace_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
                                r->headers_in.content_length->value.data - p;
         r->headers_in.content_length->value.data = p;
     }
+
+    ngx_http_plum_set_header(r, &ngx_http_plum_type_name, ctx->content_type);
 
     ngx_http_plum_forget_variables(r);
 

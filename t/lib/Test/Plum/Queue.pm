@@ -125,6 +125,19 @@ sub accept {
 }
 
 
+# whether the access log has a line of that key that matches, which may come
+# after the answer
+
+sub logged {
+    my ($self, $key, $regex) = @_;
+
+    return poll_until(sub {
+        return scalar grep { /\[\Q$key\E\]\z/ && $_ =~ $regex }
+            split /\n/, $self->read_file('access.log');
+    }, 3);
+}
+
+
 # --- a look into Redis
 
 sub redis { return $_[0]{redis} }
