@@ -16,7 +16,8 @@
  *                              r reason, k, e, t, b as above
  *     T:ctl:NAME      hash     paused (by whom), until (ms, 0: for ever),
  *                              l:ID leases in a row that lapsed, f:ID takes
- *                              that were no attempt
+ *                              that were no attempt, dropped (events that it
+ *                              was left out of, full=drop)
  *
  * A published stream has no group of ours, and only T:s:NAME.
  *
@@ -74,8 +75,8 @@ typedef enum {
  * Keys and arguments of the scripts, in this order.  Numbers are decimal;
  * STREAM, LEASE, DUE, CTL and DEAD are the consumer's keys.
  *
- * accept  KEYS record, then STREAM and DEAD of each target (of a published
- *         stream STREAM twice)
+ * accept  KEYS record, then STREAM, DEAD and CTL of each target (of a
+ *         published stream STREAM each time)
  *         ARGV retention ms, KEY, event type, "1" to write the record again
  *         where it exists (so that WAIT and WAITAOF speak of it), the number
  *         of targets, then for each: kind ("r" refuse when full, "d" drop,

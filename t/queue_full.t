@@ -103,6 +103,10 @@ sub emptied {
 sub dropped {
     my $n = $t->entries('loose');
     is($n, 10, 'it is full');
+    my $count = sub {
+        return $redis->command('HGET', $t->key('ctl', $_[0]), 'dropped');
+    };
+    my $before = $count->('loose');
     my $key = $t->next_key;
     is(status('s.a', $key), 200, 'the event is accepted for others');
     ok($t->logged($key, qr/\[accepted\] \[-\] \[new\]/), 'so');
@@ -114,6 +118,9 @@ sub dropped {
         for qw(strict stats);
     is(status('s.a', $key), 200, 'a copy');
     ok($t->logged($key, qr/\[duplicate\]/), 'is a duplicate');
+
+    is($count->('loose'), $before + 1, 'and counted');
+    is($count->('strict'), undef, 'for it only');
 
     is(status('only.small'), 200, 'the one place');
     is(status('only.small', 'b'), 200, 'an event that all leave out');

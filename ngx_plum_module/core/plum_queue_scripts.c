@@ -54,7 +54,7 @@
 
 
 static const plum_script_t  plum_queue_accept = PLUM_SCRIPT(
-    "cab6bb706046dfe47c2b50c03662fd7032c338a4",
+    "57bd13f1fad2ad7b25c4570ec78b63f25614d2ad",
     "if redis.call('EXISTS', KEYS[1]) == 1 then\n"
     "    local left = redis.call('PTTL', KEYS[1])\n"
     "    if ARGV[4] == '1' and left > 0 then\n"
@@ -65,7 +65,7 @@ static const plum_script_t  plum_queue_accept = PLUM_SCRIPT(
     "local n = tonumber(ARGV[5])\n"
     "local reply, fresh = {0}, {}\n"
     "for i = 1, n do\n"
-    "    local stream, kind = KEYS[2 * i], ARGV[3 + 3 * i]\n"
+    "    local stream, kind = KEYS[3 * i - 1], ARGV[3 + 3 * i]\n"
     "    reply[i + 1] = redis.call('XLEN', stream)\n"
     "    if kind ~= 'p' then\n"
     "        local groups = redis.pcall('XINFO', 'GROUPS', stream)\n"
@@ -75,7 +75,7 @@ static const plum_script_t  plum_queue_accept = PLUM_SCRIPT(
     "        end\n"
     "        if not found then fresh[#fresh + 1] = stream end\n"
     "        reply[i + 1] = reply[i + 1]\n"
-    "            + redis.call('XLEN', KEYS[2 * i + 1])\n"
+    "            + redis.call('XLEN', KEYS[3 * i])\n"
     "        if reply[i + 1] >= tonumber(ARGV[4 + 3 * i]) then\n"
     "            if kind == 'r' then return {2, i} end\n"
     "            reply[i + 1] = -1\n"
@@ -88,10 +88,12 @@ static const plum_script_t  plum_queue_accept = PLUM_SCRIPT(
     PLUM_QUEUE_NOW
     "for i = 1, n do\n"
     "    if reply[i + 1] >= 0 then\n"
-    "        redis.call('XADD', KEYS[2 * i], '*', 'k', ARGV[2],\n"
+    "        redis.call('XADD', KEYS[3 * i - 1], '*', 'k', ARGV[2],\n"
     "            'e', ARGV[3], 't', string.format('%.0f', now),\n"
     "            'b', ARGV[5 + 3 * n + ARGV[5 + 3 * i]])\n"
     "        reply[i + 1] = reply[i + 1] + 1\n"
+    "    else\n"
+    "        redis.call('HINCRBY', KEYS[3 * i + 1], 'dropped', 1)\n"
     "    end\n"
     "end\n"
     "redis.call('SET', KEYS[1], 'd', 'PX', ARGV[1])\n"

@@ -122,9 +122,9 @@ ngx_plum_queue_accept_op(ngx_plum_queue_redis_t *redis,
         n += (accept->body[i] != 0);
     }
 
-    /* keys: the record, two a target; five arguments, three a target */
+    /* keys: the record, three a target; five arguments, three a target */
 
-    words = 1 + 2 * n + 5 + 3 * n + accept->nbodies;
+    words = 1 + 3 * n + 5 + 3 * n + accept->nbodies;
 
     record.data = accept->record.data;
     record.len = accept->record.len;
@@ -154,7 +154,7 @@ ngx_plum_queue_accept_op(ngx_plum_queue_redis_t *redis,
 
     op->call.script = plum_queue_script(PLUM_QUEUE_ACCEPT);
     op->call.argv = op->words;
-    op->call.nkeys = 1 + 2 * op->ntargets;
+    op->call.nkeys = 1 + 3 * op->ntargets;
     op->call.key = &op->record;
     op->call.replicas = redis->queue->replicas;
     op->call.judge = ngx_plum_queue_accept_judge;
@@ -186,6 +186,7 @@ ngx_plum_queue_accept_words(ngx_plum_queue_accept_op_t *op,
     ngx_uint_t                i, n;
     plum_str_t               *word;
     const plum_str_t         *prefix;
+    ngx_plum_queue_keys_t    *key;
     const ngx_plum_target_t  *target;
 
     word = op->words;
@@ -208,11 +209,11 @@ ngx_plum_queue_accept_words(ngx_plum_queue_accept_op_t *op,
         }
 
         target = &op->redis->queue->targets[i];
+        key = ngx_plum_queue_key(op->redis, i, op->shard);
 
-        *word++ = ngx_plum_queue_key(op->redis, i, op->shard)->stream;
-        *word++ = target->published
-                  ? ngx_plum_queue_key(op->redis, i, op->shard)->stream
-                  : ngx_plum_queue_key(op->redis, i, op->shard)->dead;
+        *word++ = key->stream;
+        *word++ = target->published ? key->stream : key->dead;
+        *word++ = target->published ? key->stream : key->ctl;
 
         op->targets[op->ntargets++] = (u_char) i;
     }
