@@ -660,6 +660,12 @@ plum_outcome_t ngx_http_plum_judge(ngx_http_request_t *r,
 void ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
     ngx_str_t *answer);
 void ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+
+/*
+ * hangup: from now on a forward goes on when the sender leaves, over HTTP/3
+ * also when its connection ends
+ */
+
 void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 
 /*
@@ -671,14 +677,6 @@ void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_ack_choose(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 ngx_uint_t ngx_http_plum_ack(const ngx_http_plum_ctx_t *ctx);
-
-/*
- * http3: lets a forward that waits for its upstream go on when the QUIC
- * connection of the sender ends.  Does nothing for other protocols.
- */
-
-void ngx_http_plum_http3_keep(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx);
 
 /* answer: filters, and answers to duplicates and dropped events */
 

@@ -29,7 +29,6 @@
 
 static void ngx_http_plum_tick(ngx_event_t *ev);
 static ngx_uint_t ngx_http_plum_cut_off(ngx_http_request_t *r);
-static ngx_int_t ngx_http_plum_content_handler(ngx_http_request_t *r);
 
 
 void
@@ -156,60 +155,4 @@ ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
     if (!idempotency->hold) {
         (void) store->ops->release(store, &ctx->claim);
     }
-}
-
-
-/*
- * A sender that hangs up must not cut the forward short: what the upstream
- * did would not be known.  So the content handler is wrapped, and does what
- * proxy_ignore_client_abort would do, whatever the protocol of the upstream.
- */
-
-void
-ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
-{
-    if (r->content_handler == NULL
-        || r->content_handler == ngx_http_plum_content_handler)
-    {
-        return;
-    }
-
-    if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE && !ctx->held) {
-        return;
-    }
-
-    ctx->content_handler = r->content_handler;
-    r->content_handler = ngx_http_plum_content_handler;
-}
-
-
-static ngx_int_t
-ngx_http_plum_content_handler(ngx_http_request_t *r)
-{
-    ngx_int_t             rc;
-    ngx_http_plum_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_plum_module);
-
-    rc = ctx->content_handler(r);
-
-    /*
-     * the caller still holds a reference, so r is alive, also if the request
-     * was answered in the call; only where an upstream is waited for are the
-     * handlers those that look for a hang-up
-     */
-
-    if (rc == NGX_DONE
-        && r->upstream
-        && r->upstream->cleanup
-        && !r->header_sent
-        && !ctx->answered)
-    {
-        r->read_event_handler = ngx_http_block_reading;
-        r->write_event_handler = ngx_http_request_empty_handler;
-
-        ngx_http_plum_http3_keep(r, ctx);
-    }
-
-    return rc;
 }
