@@ -177,11 +177,18 @@ typedef struct {
 } ngx_http_plum_accept_t;
 
 
+/* plum_deliver, see ngx_http_plum_delivery.h */
+
+typedef struct ngx_http_plum_deliver_s  ngx_http_plum_deliver_t;
+
+
 typedef struct {
     ngx_array_t                  secrets;    /* ngx_plum_secret_t * */
     ngx_array_t                  allowlists; /* ngx_http_plum_allowlist_t * */
     ngx_array_t                  stores;     /* ngx_plum_store_t * */
     ngx_array_t                  queues;     /* ngx_http_plum_queue_t * */
+    ngx_array_t                  delivers;   /* ngx_http_plum_deliver_t * */
+    ngx_array_t                  takers;     /* ngx_http_plum_taker_t * */
     ngx_array_t                  locations;  /* ngx_http_plum_location_t */
     size_t                       body_budget;
     ngx_http_plum_where_t        budget_where;
@@ -234,6 +241,7 @@ typedef struct {
     ngx_array_t                 *key;        /* ngx_http_complex_value_t */
     ngx_uint_t                   ack;        /* of all other types */
     ngx_array_t                 *acks;       /* ngx_http_plum_ack_rule_t */
+    ngx_http_plum_deliver_t     *deliver;    /* not inherited; or NULL */
     ngx_uint_t                   log_level;
     ngx_uint_t                   refuse[PLUM_REASON_MAX];    /* codes */
 

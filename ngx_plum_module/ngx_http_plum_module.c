@@ -4,13 +4,15 @@
  */
 
 
-#include <ngx_http_plum_queue.h>
+#include <ngx_http_plum_delivery.h>
 #include <ngx_http_plum_review.h>
 #include <ngx_plum_redis.h>
 
 
 static char *ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static ngx_int_t ngx_http_plum_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_plum_init_process(ngx_cycle_t *cycle);
+static void ngx_http_plum_exit_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_plum_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_plum_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_plum_create_main_conf(ngx_conf_t *cf);
@@ -184,6 +186,13 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       0,
       NULL },
 
+    { ngx_string("plum_deliver"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
+      ngx_http_plum_conf_deliver_at,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("plum_log_level"),
       NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -217,10 +226,10 @@ ngx_module_t  ngx_http_plum_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_plum_init_module,             /* init module */
-    ngx_plum_redis_init_process,           /* init process */
+    ngx_http_plum_init_process,            /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_plum_redis_exit_process,           /* exit process */
+    ngx_http_plum_exit_process,            /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -242,7 +251,11 @@ ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_plum_preconfiguration(ngx_conf_t *cf)
 {
-    return ngx_http_plum_add_variables(cf);
+    if (ngx_http_plum_add_variables(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_plum_delivery_variables(cf);
 }
 
 
@@ -268,6 +281,12 @@ ngx_http_plum_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&pmcf->queues, cf->pool, 2,
                           sizeof(ngx_http_plum_queue_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->delivers, cf->pool, 4,
+                          sizeof(ngx_http_plum_deliver_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->takers, cf->pool, 4,
+                          sizeof(ngx_http_plum_taker_t *))
            != NGX_OK
         || ngx_array_init(&pmcf->locations, cf->pool, 4,
                           sizeof(ngx_http_plum_location_t))
@@ -340,6 +359,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *     plcf->capture_slots = NULL;
      *     plcf->signature_slots = NULL;
      *     plcf->event_slot = 0;
+     *     plcf->deliver = NULL;
      *     plcf->owner = { 0 };
      *     plcf->views = NULL;
      */
@@ -373,8 +393,9 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_plum_loc_conf_t *prev = parent;
     ngx_http_plum_loc_conf_t *conf = child;
 
-    ngx_uint_t            i;
-    ngx_http_plum_tls_t  *tls;
+    ngx_uint_t                 i;
+    ngx_http_plum_tls_t       *tls;
+    ngx_http_core_loc_conf_t  *clcf;
 
     if (ngx_http_plum_review_level(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
@@ -432,6 +453,14 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         if (prev->tls == NGX_CONF_UNSET_PTR || prev->tls == NULL) {
             prev->tls = tls;
         }
+    }
+
+    if (conf->deliver) {
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+        /* an event was measured when it was accepted */
+
+        clcf->client_max_body_size = 0;
     }
 
     return conf->enable ? ngx_http_plum_enable(cf, conf) : NGX_CONF_OK;
@@ -503,9 +532,14 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
 
     if (ngx_http_plum_conf_stores(cf, pmcf) != NGX_OK
         || ngx_http_plum_conf_queues(cf, pmcf) != NGX_OK
-        || ngx_http_plum_conf_certificates(cf, pmcf) != NGX_OK)
+        || ngx_http_plum_conf_certificates(cf, pmcf) != NGX_OK
+        || ngx_http_plum_conf_delivery(cf, pmcf) != NGX_OK)
     {
         return NGX_ERROR;
+    }
+
+    if (pmcf->takers.nelts) {
+        ngx_http_plum_attempt_init();
     }
 
     if (pmcf->locations.nelts == 0) {
@@ -600,4 +634,23 @@ ngx_http_plum_init_module(ngx_cycle_t *cycle)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_plum_redis_init_process(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_plum_delivery_init_process(cycle);
+}
+
+
+static void
+ngx_http_plum_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_plum_redis_exit_process(cycle);
+    ngx_http_plum_delivery_exit_process(cycle);
 }

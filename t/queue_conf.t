@@ -66,7 +66,7 @@ my %PART = (
     accept => 'plum_accept orders;',
     key => 'plum_idempotency_key $plum_signed_id;',
     more => '',
-    location => 'proxy_pass http://127.0.0.1:%%PORT_up%%;',
+    location => 'plum_deliver; proxy_pass http://127.0.0.1:%%PORT_up%%;',
 );
 
 $t->secret('key', 'correct horse battery staple');
@@ -81,7 +81,8 @@ $c->silent("accepted $_", accepted => "accepted $_;")
 $c->silent('the default', accepted => '');
 $c->silent('shards', store => 'store redis shards=64;');
 $c->silent('consumers only', publish => '');
-$c->silent('a stream only', deliver => '');
+$c->silent('a stream only', deliver => '', parts => {location =>
+    'proxy_pass http://127.0.0.1:%%PORT_up%%;'});
 $c->silent('parameters', accept =>
     'plum_accept orders retention=1d unavailable=refuse;');
 $c->silent('forward', accept => 'plum_accept orders unavailable=forward; '

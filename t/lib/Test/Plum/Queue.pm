@@ -18,14 +18,17 @@ use parent 'Test::Plum';
 use Test::Plum::Process qw(poll_until);
 
 my $SECRET = 'a secret of many bytes 0123456789';
+my $DELIVER = 'plum_deliver; proxy_http_version 1.1; '
+    . 'proxy_set_header Connection "";';
 my $serial = 0;
 
 
 # writes the configuration.  consumers: lines "deliver" and "publish"; queue:
 # more lines of the block; store: its address; accept: parameters of
 # plum_accept; lists, server, more: lines of http, of the server, more
-# locations; allow: of the location ("all"); deliver: what stands in the
-# locations of consumers; of: another gateway, whose Redis and ports are used
+# locations; allow: of the location ("all"); deliver: what stands in each location of
+# consumers; locations: what stands there besides, by URI, in place of the
+# proxy_pass to "up"; of: another gateway, whose Redis and ports are used
 
 sub gateway {
     my ($self, %opt) = @_;
@@ -59,8 +62,10 @@ sub conf_text {
     my %uri = map { m{^deliver\s+\S+\s+(/[^\s;]+)} ? ($1 => 1) : () }
         @consumers;
     my $deliver = join '', map { "location = $_ {\ninternal;\n"
-        . ($opt{deliver} || 'proxy_pass http://127.0.0.1:%%PORT_up%%;')
-        . "\n}\n" } sort keys %uri;
+        . ($opt{deliver} || $DELIVER) . "\n"
+        . ($opt{locations}{$_} || 'proxy_pass http://127.0.0.1:%%PORT_up%%;')
+        . "\naccess_log %%TESTDIR%%/deliver.log deliver;\n}\n" }
+        sort keys %uri;
     my %text = (store => 'redis://127.0.0.1:%%PORT_redis%%', accept => '',
         queue => '', lists => '', server => '', more => '', allow => 'all',
         shards => '', type => 'type', http => '', %opt);
@@ -72,7 +77,8 @@ http {
     %%HTTP_GLOBALS%%
     log_format plum '\$uri \$status [\$plum_verdict] [\$plum_reason] '
                     '[\$plum_dedupe] [\$plum_key]';
-    log_format deliver '\$uri \$status';
+    log_format deliver '\$uri \$status [\$plum_consumer] [\$plum_attempt] '
+                       '[\$plum_delivery] [\$plum_key] [\$plum_event_type]';
 
     plum_secret plum %%TESTDIR%%/plum;
     plum_store events $text{store};
@@ -169,6 +175,52 @@ sub pause {
 sub records {
     my ($self) = @_;
     return $self->redis->keys('plum:{*}:k:*');
+}
+
+
+sub resume {
+    my ($self, $name, $tag) = @_;
+    return $self->redis->command('HDEL', $self->key('ctl', $name, $tag),
+        'paused', 'until');
+}
+
+
+# true when nothing waits for a consumer any more, neither taken nor not
+
+sub empty {
+    my ($self, $name, $seconds) = @_;
+    return poll_until(sub { !$self->entries($name) }, $seconds || 10);
+}
+
+
+# the lines of the log of attempts, when there are n of them
+
+sub attempts {
+    my ($self, $n, $seconds) = @_;
+
+    my @lines;
+    poll_until(sub {
+        @lines = split /\n/, $self->read_file('deliver.log');
+        return @lines >= $n;
+    }, $seconds || 10);
+    return @lines;
+}
+
+
+# how the attempts of one key ended, when there are n of them:
+# "attempt:status:end" each
+
+sub ends {
+    my ($self, $key, $n) = @_;
+
+    my @lines;
+    poll_until(sub {
+        @lines = grep {/ \[\d+\] \[\w+\] \[\Q$key\E\] /}
+            $self->attempts(1);
+        return @lines >= $n;
+    }, 20);
+    return join ' ', map { / (\d+) \[\w+\] \[(\d+)\] \[(\w+)\]/
+        ? "$2:$1:$3" : '?' } @lines;
 }
 
 
