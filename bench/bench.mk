@@ -40,7 +40,7 @@ NODE_PACKAGES = $(if $(shell node -p 'process.versions.node >= "20" || ""' \
 $(BENCH)/node/node_modules: $(wildcard bench/peers/node/*.json)
 	@mkdir -p $(@D)
 	@cp bench/peers/node/$(NODE_PACKAGES).json $(@D)/package.json
-	@echo "installing fastify, ioredis, undici into $@"
+	@echo "installing fastify, ioredis, bullmq, undici into $@"
 	@cd $(@D) && npm install --no-audit --no-fund --loglevel=error
 	@touch $@
 

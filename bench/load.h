@@ -41,6 +41,7 @@ typedef struct {
     uint64_t         count;              /* requests at most, 0: no limit */
     double           copies;             /* share of duplicates */
     double           rate;               /* requests/s, 0: as fast as it goes */
+    double           settle;             /* seconds of rest after a phase */
     unsigned         tls:1;
 } load_options_t;
 

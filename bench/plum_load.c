@@ -6,10 +6,12 @@
  *     plum_load --port N --bodies FOLDER [--connections 32] [--seconds 1]
  *         [--warmup 0.1] [--count N] [--rate N] [--copies 0.1] [--tls]
  *         [--path /] [--secret TEXT] [--watch NAME=PID,PID]...
+ *         [--settle 0.02]
  *
  * There are two phases, a warm-up and the measured one.  Both begin and end
  * with nothing under way, so that the CPU time of the watched processes
- * between is that of exactly these events.
+ * between is that of exactly these events.  --settle is the time for work that
+ * comes after the last answer of a phase.
  */
 
 #include <errno.h>
@@ -28,12 +30,11 @@
 
 
 #define STALL_MS     10000
-#define SETTLE_NS    20000000            /* for work after the answer */
 
 
 load_options_t          load_options = {
     .path = "/", .secret = "a secret of the benchmark 0123456789",
-    .connections = 32, .seconds = 1, .warmup = 0.1
+    .connections = 32, .seconds = 1, .warmup = 0.1, .settle = 0.02
 };
 
 static load_conn_t     *conns;
@@ -398,6 +399,7 @@ parse(int argc, char **argv)
         { "rate", required_argument, NULL, 'r' },
         { "copies", required_argument, NULL, 'd' },
         { "tls", no_argument, NULL, 't' },
+        { "settle", required_argument, NULL, 'S' },
         { "watch", required_argument, NULL, 'W' },
         { NULL, 0, NULL, 0 }
     };
@@ -417,6 +419,7 @@ parse(int argc, char **argv)
         case 'r': o->rate = number(optarg, 1); break;
         case 'd': o->copies = number(optarg, 0); break;
         case 't': o->tls = 1; break;
+        case 'S': o->settle = number(optarg, 0); break;
         case 'W': load_watch_add(optarg); break;
         default: exit(2);
         }
@@ -484,9 +487,14 @@ main(int argc, char **argv)
     size_t           i, n;
     double           own;
     load_sample_t    before[LOAD_WATCHES], after[LOAD_WATCHES];
-    struct timespec  settle = { 0, SETTLE_NS };
+    struct timespec  settle;
 
     parse(argc, argv);
+
+    settle.tv_sec = (time_t) load_options.settle;
+    settle.tv_nsec = (long) ((load_options.settle - (double) settle.tv_sec)
+                             * 1e9);
+
     load_templates();
     load_conn_init();
 

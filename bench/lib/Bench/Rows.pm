@@ -5,15 +5,18 @@ package Bench::Rows;
 # name => {
 #   title   in the tables
 #   conf    file in bench/conf, without .conf; or
-#   node    1: the Node.js peer
+#   node    the Node.js peer: a file of bench/peers/node, without .mjs
 #   vars    words of the file
 #   ref     row that it is a multiple of ("plain")
 #   tls     1: over TLS
 #   copies  share of duplicates among the deliveries
 #   may     what bench/check demands: "forward" (the body as received, and
 #           nothing refused), "verify" (refuses, forwards the whole body),
-#           "project" (also strips), "store" (also keeps events apart)
+#           "project" (also strips), "store" (also keeps events apart),
+#           "accept" (the same, and the upstream has it later)
 #   peer    1: not our module
+#   queue   1: what is accepted waits in a Redis of its own, which writes to
+#           disk every second; "paused": and nothing is delivered
 # }
 
 use strict;
@@ -49,6 +52,10 @@ my @ROWS = (
     'redis-copies' => {title => 'the same, 10 % duplicates',
         conf => 'store', vars => {STORE => $REDIS}, copies => 0.1,
         may => 'store'},
+    accept => {title => 'accepted into a queue (append-only file)',
+        conf => 'queue', queue => 'paused', may => 'accept'},
+    queue => {title => 'accepted, and delivered', conf => 'queue',
+        queue => 1, may => 'accept'},
     'plain-tls' => {title => 'NGINX proxy_pass, TLS', conf => 'plain',
         tls => 1, may => 'forward'},
     'memory-tls' => {title => 'all checks, memory store, TLS',
@@ -66,14 +73,16 @@ my @ROWS = (
         vars => {LUA_STORE => 'redis'}, may => 'store', peer => 1},
     njs => {title => 'njs: verify, project (no store)', conf => 'njs',
         may => 'project', peer => 1},
-    node => {title => 'Node.js: all checks, Redis', node => 1,
+    node => {title => 'Node.js: all checks, Redis', node => 'gateway',
         may => 'store', peer => 1},
+    'node-queue' => {title => 'Node.js, BullMQ: accepted, and delivered',
+        node => 'queue', queue => 1, may => 'accept', peer => 1},
 );
 my %ROW = @ROWS;
 
 # measured by make bench, in this order: rows of one reference side by side
 my @STANDARD = qw(off verify project memory memory-copies redis redis-copies
-    lua-memory lua-redis njs node memory-tls);
+    accept queue lua-memory lua-redis njs node node-queue memory-tls);
 
 
 sub row {

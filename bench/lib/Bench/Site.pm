@@ -126,16 +126,57 @@ sub wait_port {
 }
 
 
+# where events wait: on disk within a second, as accepted=aof asks for
+
+sub queue_redis {
+    my ($self) = @_;
+
+    return $self->{queue} ||= do {
+        my $redis = Test::Plum::Redis->new(test => $self->{base},
+            name => 'queue', conf => ['loglevel warning', 'appendonly yes',
+            'appendfsync everysec', 'auto-aof-rewrite-percentage 0']);
+        run_command('taskset', '-acp', $self->{cores}{redis}, $redis->{pid});
+        $redis;
+    };
+}
+
+
+# empty, with a consumer that is paused, or is not
+
+sub prepare_queue {
+    my ($self, $row) = @_;
+
+    my $redis = $self->queue_redis;
+    $redis->command('FLUSHALL');
+    $redis->command('HSET', 'plum:{events}:ctl:consumer',
+        paused => 'bench', until => 0) if $row->{queue} eq 'paused';
+    return;
+}
+
+
+# entries that wait or are under way: ours, and those of BullMQ
+
+sub queue_left {
+    my ($self) = @_;
+
+    my $left = 0;
+    $left += $self->queue_redis->command(@$_)
+        for [XLEN => 'plum:{events}:s:consumer'],
+        [LLEN => 'bull:events:wait'], [LLEN => 'bull:events:active'];
+    return $left;
+}
+
+
 # --- gateways: {row, port, pids, test or pid}
 
 sub gateway {
     my ($self, $row) = @_;
 
     # rows that differ in the load only have one gateway
-    my $key = join ' ', $row->{conf} || 'node',
+    my $key = join ' ', $row->{conf} || "node $row->{node}",
         map { "$_=$row->{vars}{$_}" } sort keys %{$row->{vars}};
     my $gateway = $self->{gateways}{$key}
-        ||= $row->{node} ? $self->_node : $self->_nginx($row);
+        ||= $row->{node} ? $self->_node($row) : $self->_nginx($row);
     return {%$gateway, row => $row,
         port => $row->{tls} ? $gateway->{tls_port} : $gateway->{port}};
 }
@@ -179,7 +220,8 @@ sub _conf {
         MODULE => "$self->{root}/build/ngx_http_plum_module.so",
         PROCESS => $self->{wrapper} ? 'master_process off;'
             : 'worker_rlimit_nofile 16384;',
-        REDIS => $self->{redis} ? $self->{redis}{socket} : '');
+        REDIS => $self->{redis} ? $self->{redis}{socket} : '',
+        QUEUE => $row->{queue} ? $self->queue_redis->{socket} : '');
     $text =~ s/%%$_%%/$vars{$_}/g for sort keys %vars;
     # what a word brings may hold another one
     $text =~ s/%%REDIS%%/$vars{REDIS}/g;
@@ -188,17 +230,18 @@ sub _conf {
 
 
 sub _node {
-    my ($self) = @_;
+    my ($self, $row) = @_;
 
     my $base = $self->{base};
-    my $port = $base->port('node');
+    my $port = $base->port("node $row->{node}");
     my $log = $base->path('node.log');
+    my $redis = $row->{queue} ? $self->queue_redis : $self->{redis};
 
     chdir "$self->{build}/node"
         or die "the Node.js peer is not installed: make bench-deps\n";
     my $pid = spawn([pinned($self->{cores}{gateway}[0], 'node',
-        "$self->{root}/bench/peers/node/gateway.mjs", $port,
-        $base->port('up'), $self->{secret}, $self->{redis}{socket})],
+        "$self->{root}/bench/peers/node/$row->{node}.mjs", $port,
+        $base->port('up'), $self->{secret}, $redis->{socket})],
         env => {NODE_ENV => 'production'}, stdout => $log, stderr => $log);
     chdir $self->{root};
     wait_port($port, $pid, $log);
@@ -235,7 +278,7 @@ sub finish {
 
     my @bad = $self->damage;
     $self->end_gateway($_) for values %{$self->{gateways}};
-    $self->{redis}->stop if $self->{redis};
+    $_->stop for grep { $_ } @$self{qw(redis queue)};
     end_process($self->{sink});
     return @bad;
 }
@@ -249,15 +292,19 @@ sub finish {
 sub load {
     my ($self, $gateway, %opt) = @_;
 
+    my $queue = $gateway->{row}{queue};
+    $self->prepare_queue($gateway->{row}) if $queue;
+
     my %watch = (gateway => $gateway->{pids}, upstream => [$self->{sink}],
         $self->{redis} ? (redis => [$self->{redis}{pid}]) : (),
+        $queue ? (redis => [$self->queue_redis->{pid}]) : (),
         %{$opt{watch} || {}});
     my @argv = ("$self->{build}/plum_load", '--port', $gateway->{port},
         '--path', '/events', '--secret', $SECRET,
         '--bodies', "$self->{build}/bodies/$opt{size}",
         map({ ("--$_", $opt{$_}) }
             grep { defined $opt{$_} }
-            qw(seconds warmup connections copies count rate)),
+            qw(seconds warmup connections copies count rate settle)),
         map({ ('--watch', "$_=" . join ',', @{$watch{$_}}) }
             sort keys %watch));
     push @argv, '--tls' if $gateway->{row}{tls};
@@ -265,6 +312,7 @@ sub load {
     my ($status, $out) = run_command(pinned($self->{cores}{load}, @argv));
     my $result = eval { JSON::PP::decode_json($out) };
     die "$gateway->{row}{name}, $opt{size}: $out\n" if $status || !$result;
+    $result->{left} = $self->queue_left if $queue;
     return $result;
 }
 
@@ -278,6 +326,8 @@ sub load_well {
     my $failed = failures($result);
     die "$gateway->{row}{name}, $opt{size}: $failed of $result->{events}"
         . " failed\n" if $failed || !$result->{events};
+    die "$gateway->{row}{name}, $opt{size}: $result->{left} events are not"
+        . " delivered\n" if $result->{left} && $gateway->{row}{queue} eq '1';
     return $result;
 }
 
