@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# tools/plum-demo, the program behind "make run": its five deliveries go as
-# they should, it shows what comes after them, and it leaves nothing behind.
+# tools/plum-demo, the program behind "make run": its deliveries, and its
+# queue, go as they should, it shows what comes after them, and it leaves
+# nothing behind.
 
 use strict;
 use warnings;
@@ -28,7 +29,7 @@ $t->done_testing;
 sub once {
     my ($status, $said) = run_command(@argv, '--once');
     is($status, 0, 'status') or diag($said);
-    like($said, qr/All 5 went as they should/, 'its own judgement');
+    like($said, qr/All 7 went as they should/, 'its own judgement');
 
     my @parts = split /^\d\. /m, $said;
     shift @parts;
@@ -38,7 +39,7 @@ sub once {
         ['401', 'refused: timestamp_stale', 0],
         ['403', 'refused: tls_required', 0],
     );
-    is(scalar @parts, 5, 'five deliveries');
+    is(scalar @parts, 7, 'five deliveries, and two parts of a queue');
 
     for my $i (0 .. 4) {
         my ($answer, $verdict, $received) = @{$want[$i]};
@@ -50,6 +51,12 @@ sub once {
     }
     like($parts[0], qr/sent .* "poNumber"/, 'a field that is sent');
     unlike($parts[0], qr/body .*poNumber/, 'and stripped');
+    like($parts[5], qr{^\s+answer\s+HTTP/1\.1 200 .*^\s+gateway\s+accepted$}ms,
+        'accepted while a consumer is down');
+    like($parts[5], qr/^ +crm +received POST/m, 'the other one has it');
+    unlike($parts[5], qr/body .*orderId/, '... and no more than it may see');
+    like($parts[6], qr/^ +billing +received POST/m, 'and the first one later');
+    like($parts[6], qr/body .*orderId/, '... with all of it');
     nothing_left($said);
     return;
 }
