@@ -177,9 +177,10 @@ typedef struct {
 } ngx_http_plum_accept_t;
 
 
-/* plum_deliver, see ngx_http_plum_delivery.h */
+/* plum_deliver and plum_sign, see ngx_http_plum_delivery.h */
 
 typedef struct ngx_http_plum_deliver_s  ngx_http_plum_deliver_t;
+typedef struct ngx_http_plum_sign_s  ngx_http_plum_sign_t;
 
 
 typedef struct {
@@ -242,6 +243,7 @@ typedef struct {
     ngx_uint_t                   ack;        /* of all other types */
     ngx_array_t                 *acks;       /* ngx_http_plum_ack_rule_t */
     ngx_http_plum_deliver_t     *deliver;    /* not inherited; or NULL */
+    ngx_http_plum_sign_t        *sign;       /* likewise */
     ngx_uint_t                   log_level;
     ngx_uint_t                   refuse[PLUM_REASON_MAX];    /* codes */
 

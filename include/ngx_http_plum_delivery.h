@@ -45,6 +45,16 @@ struct ngx_http_plum_deliver_s {
 };
 
 
+/* plum_sign of a deliver location: a key for each live secret */
+
+struct ngx_http_plum_sign_s {
+    ngx_http_plum_where_t         where;
+    ngx_str_t                     secret;    /* name */
+    plum_key_t                  **keys;
+    ngx_uint_t                    nkeys;
+};
+
+
 /*
  * What workers share of a consumer, in a zone of its own, which survives
  * reloads.  Only touched with the mutex of the zone.  Times are as
@@ -148,7 +158,8 @@ typedef struct {
  * places
  *
  * zone     configuration time: the zone of a consumer
- * reset    a worker starts: gives back the places of processes that are gone
+ * reset    a worker starts: gives back the places of processes that are gone,
+ *          as each look does
  * take     up to n places into taker->places; returns how many.  *wait is the
  *          time in ms until a breaker lets more pass; 0: when a place becomes
  *          free, or there are none for other reasons.  With 0 places the
@@ -199,6 +210,16 @@ void ngx_http_plum_attempt_back(ngx_http_plum_taker_t *taker,
 ngx_http_plum_attempt_t *ngx_http_plum_attempt(ngx_http_request_t *r);
 void ngx_http_plum_attempt_init(void);
 
+/*
+ * sign: the headers of plum_sign, NGX_HTTP_PLUM_SIGN_HEADERS of them, in the
+ * pool of the connection.  NGX_ERROR: no memory, or OpenSSL fails.
+ */
+
+#define NGX_HTTP_PLUM_SIGN_HEADERS  3
+
+ngx_int_t ngx_http_plum_attempt_sign(ngx_http_plum_attempt_t *attempt,
+    const ngx_http_plum_sign_t *sign, ngx_http_plum_made_header_t *headers);
+
 /* taker: hooks of the module; bind makes the queue tell its takers */
 
 void ngx_http_plum_taker_bind(ngx_http_plum_queue_t *queue,
@@ -219,6 +240,10 @@ ngx_int_t ngx_http_plum_delivery_variables(ngx_conf_t *cf);
 
 char *ngx_http_plum_conf_deliver_at(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+char *ngx_http_plum_conf_sign(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_plum_conf_sign_keys(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_sign_t *sign);
 
 /* when all queues and locations are known: makes the takers */
 

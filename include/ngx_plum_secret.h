@@ -23,6 +23,7 @@ typedef struct {
     ngx_str_t            file;
     ngx_str_t            bytes;
     ngx_uint_t           public_key;     /* 1: Ed25519, encoding=whpk */
+    ngx_uint_t           private_key;    /* 1: Ed25519, encoding=whsk */
     ngx_uint_t           raw;            /* 1: as it stands in the file */
     u_char               print[NGX_PLUM_SECRET_PRINT];
                                          /* of SHA-256 of the bytes */
@@ -30,8 +31,8 @@ typedef struct {
 
 
 /*
- * Reads a secret.  encoding is one of raw, hex, base64, whsec, whpk; number
- * is the place among the secrets of that name, from 1.  NGX_CONF_OK, or
+ * Reads a secret.  encoding is one of raw, hex, base64, whsec, whpk, whsk;
+ * number is the place among the secrets of that name, from 1.  NGX_CONF_OK, or
  * NGX_CONF_ERROR with an [emerg] that names file and cause: unreadable,
  * empty, no regular file, larger than 64k, readable or writable by others,
  * or not in that encoding.
@@ -50,7 +51,8 @@ ssize_t ngx_plum_secret_load(ngx_conf_t *cf, ngx_str_t *file, u_char *buf);
 
 /*
  * Makes the key of a secret for an algorithm; destroyed with cf->pool.  A
- * public key is always Ed25519, whatever the algorithm.  NULL: logged.
+ * public or private key is always Ed25519, whatever the algorithm.  NULL:
+ * logged.
  */
 
 plum_key_t *ngx_plum_secret_key(ngx_conf_t *cf, ngx_plum_secret_t *secret,

@@ -15,7 +15,8 @@ typedef enum {
     PLUM_ALGORITHM_SHA256,       /* HMAC (RFC 2104) with that digest */
     PLUM_ALGORITHM_SHA384,
     PLUM_ALGORITHM_SHA512,
-    PLUM_ALGORITHM_ED25519       /* RFC 8032; the secret is a public key */
+    PLUM_ALGORITHM_ED25519,      /* RFC 8032; the secret is a public key */
+    PLUM_ALGORITHM_ED25519_SIGN  /* the same; the secret is a private key */
 } plum_algorithm_t;
 
 #define PLUM_MAC_MAX             64      /* bytes of the longest signature */
@@ -37,7 +38,7 @@ void plum_key_destroy(plum_key_t *key);
 
 plum_algorithm_t plum_key_algorithm(const plum_key_t *key);
 
-/* bytes of a MAC or signature of that algorithm: 32, 48, 64, 64; NONE: 0 */
+/* bytes of a MAC or signature of that algorithm: 32, 48, 64, 64, 64; NONE: 0 */
 
 size_t plum_algorithm_size(plum_algorithm_t algorithm);
 
@@ -59,6 +60,14 @@ int plum_key_mac(plum_key_t *key, const plum_str_t *pieces, size_t npieces,
 
 int plum_key_verify(plum_key_t *key, const plum_str_t *content,
     const uint8_t *signature);
+
+/*
+ * Ed25519: signs the content with a private key; signature holds 64 bytes.
+ * PLUM_ERROR if the key is of another kind, or out of memory.
+ */
+
+int plum_key_sign(plum_key_t *key, const plum_str_t *content,
+    uint8_t *signature);
 
 /*
  * Static keys: a value is digested once, with any of the keys, and its digest

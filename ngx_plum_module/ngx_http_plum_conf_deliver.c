@@ -39,7 +39,7 @@ static ngx_http_plum_deliver_t *ngx_http_plum_deliver_find(
 static size_t ngx_http_plum_deliver_match(
     const ngx_http_core_loc_conf_t *clcf, const ngx_str_t *uri);
 static char *ngx_http_plum_deliver_check(ngx_conf_t *cf,
-    ngx_http_plum_deliver_t *deliver);
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_deliver_t *deliver);
 
 
 static const ngx_http_plum_deliver_parameter_t
@@ -267,7 +267,9 @@ ngx_http_plum_conf_delivery(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
     deliver = pmcf->delivers.elts;
 
     for (i = 0; i < pmcf->delivers.nelts; i++) {
-        if (ngx_http_plum_deliver_check(cf, deliver[i]) != NGX_CONF_OK) {
+        if (ngx_http_plum_deliver_check(cf, pmcf, deliver[i])
+            != NGX_CONF_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -295,7 +297,8 @@ ngx_http_plum_conf_delivery(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
 
 
 static char *
-ngx_http_plum_deliver_check(ngx_conf_t *cf, ngx_http_plum_deliver_t *deliver)
+ngx_http_plum_deliver_check(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
+    ngx_http_plum_deliver_t *deliver)
 {
     ngx_str_t  *name;
 
@@ -324,7 +327,9 @@ ngx_http_plum_deliver_check(ngx_conf_t *cf, ngx_http_plum_deliver_t *deliver)
                                         "another content handler", name);
     }
 
-    return NGX_CONF_OK;
+    return deliver->plcf->sign
+           ? ngx_http_plum_conf_sign_keys(cf, pmcf, deliver->plcf->sign)
+           : NGX_CONF_OK;
 }
 
 

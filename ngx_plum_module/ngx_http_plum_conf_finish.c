@@ -107,6 +107,13 @@ ngx_http_plum_finish_keys(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
             continue;
         }
 
+        if (secret[i]->private_key) {
+            return ngx_http_plum_conf_error(cf, &signature->where,
+                             "secret \"%V\" is a private key, which signs "
+                             "and verifies nothing: name the public one "
+                             "(encoding=whpk)", &secret[i]->label);
+        }
+
         if (secret[i]->public_key
             && signature->scheme.prefix_public.len == 0)
         {

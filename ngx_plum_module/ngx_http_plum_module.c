@@ -193,6 +193,13 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       0,
       NULL },
 
+    { ngx_string("plum_sign"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_plum_conf_sign,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("plum_log_level"),
       NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -360,6 +367,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *     plcf->signature_slots = NULL;
      *     plcf->event_slot = 0;
      *     plcf->deliver = NULL;
+     *     plcf->sign = NULL;
      *     plcf->owner = { 0 };
      *     plcf->views = NULL;
      */
@@ -453,6 +461,15 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         if (prev->tls == NGX_CONF_UNSET_PTR || prev->tls == NULL) {
             prev->tls = tls;
         }
+    }
+
+    if (conf->sign && conf->deliver == NULL) {
+        (void) ngx_http_plum_conf_error(cf, &conf->sign->where,
+                                        "\"plum_sign\" without "
+                                        "\"plum_deliver\" signs nothing: "
+                                        "both belong into the location of a "
+                                        "consumer");
+        return NGX_CONF_ERROR;
     }
 
     if (conf->deliver) {

@@ -7,6 +7,7 @@ use warnings;
 
 use File::Basename qw(dirname);
 use lib dirname(__FILE__) . '/lib';
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 use Test::Plum;
@@ -21,6 +22,10 @@ events {
 http {
     %%HTTP_GLOBALS%%
     plum_secret key %%TESTDIR%%/key;
+    plum_secret both %%TESTDIR%%/key;
+    plum_secret both %%TESTDIR%%/private encoding=whsk;
+    plum_secret public %%TESTDIR%%/public encoding=whpk;
+    {secret}
     plum_store redis redis://127.0.0.1;
     plum_queue orders {
         store redis;
@@ -48,6 +53,7 @@ CONF
 
 my $PASS = 'proxy_pass http://127.0.0.1:%%PORT_up%%;';
 my %PART = (
+    secret => '',
     queue => 'deliver billing /deliver/billing;',
     internal => 'internal;',
     deliver => 'plum_deliver;',
@@ -56,6 +62,11 @@ my %PART = (
 );
 
 $t->secret('key', 'correct horse battery staple');
+$t->secret('private', 'whsk_' . encode_base64(join('', map { chr } 1 .. 32),
+    ''));
+$t->secret('public', 'whpk_'
+    . 'ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ=');
+$t->secret('short', 'whsk_' . encode_base64('x' x 31, ''));
 my $c = Test::Plum::Config->new(test => $t, template => $TEMPLATE,
     parts => \%PART);
 
@@ -68,6 +79,8 @@ $c->silent('no breaker', deliver => 'plum_deliver breaker=off;');
 $c->silent('a location for many', queue => 'deliver a /d/a; deliver b /d/b; '
     . 'deliver billing /deliver/billing;', parts => {more =>
     "location /d/ { internal; plum_deliver; $PASS }"});
+$c->silent('signed', deliver => 'plum_deliver; '
+    . 'plum_sign standard-webhooks secret=both;');
 $c->silent('another content handler', handler =>
     'fastcgi_pass 127.0.0.1:%%PORT_up%%;');
 
@@ -122,3 +135,21 @@ deliver
     @queue no location for "/deliver/billing" has "plum_deliver"
 queue deliver billing /deliver/others;
     no location for "/deliver/others" has "plum_deliver"
+deliver plum_deliver; plum_sign github secret=key;
+    unknown scheme "github" to sign by, it must be "standard-webhooks"
+deliver plum_deliver; plum_sign standard-webhooks key;
+    invalid parameter "key", it must be "secret=name"
+deliver plum_deliver; plum_sign standard-webhooks secret=;
+    invalid parameter "secret=", it must be "secret=name"
+deliver plum_deliver; plum_sign standard-webhooks secret=others;
+    unknown secret "others"
+deliver plum_deliver; plum_sign standard-webhooks secret=public;
+    secret "public#1" of "plum_sign" is a public key, which cannot sign: name a private one (encoding=whsk) or a shared secret
+deliver plum_deliver;\nplum_sign standard-webhooks secret=key;\nplum_sign standard-webhooks secret=key; #!
+    "plum_sign" directive is duplicate
+more location /x { plum_sign standard-webhooks secret=key; }
+    "plum_sign" without "plum_deliver" signs nothing: both belong into the location of a consumer
+secret plum_secret short %%TESTDIR%%/short encoding=whsk;
+    secret file "%%TESTDIR%%/short" is not an Ed25519 private key of 32 or 64 bytes
+more location /x { plum on; plum_allow all; plum_signature standard-webhooks secret=both; proxy_pass http://127.0.0.1; }
+    secret "both#2" is a private key, which signs and verifies nothing: name the public one (encoding=whpk)

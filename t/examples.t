@@ -17,6 +17,7 @@ use Test::More;
 
 use Test::Plum;
 use Test::Plum::Process qw(poll_until run_command);
+use Test::Plum::Redis;
 
 my $ROOT = Test::Plum::root();
 my $KEY = 'Zc81Kd0qLmN4vT7xWy2RbH5j';
@@ -30,6 +31,7 @@ subtest 'minimal.conf' => \&minimal;
 subtest 'hardened.conf' => \&hardened;
 subtest 'consumers.conf' => \&consumers;
 subtest 'storefront.conf' => \&storefront;
+subtest 'queue.conf' => \&queue;
 subtest 'behind-balancer.conf' => \&behind_balancer;
 subtest 'names' => \&names;
 subtest 'links' => \&links;
@@ -195,6 +197,41 @@ sub consumers {
     not_forwarded($t, $up{8083}, 401, 'forged', %to, secret => $NEXT_KEY);
     accepted($t, $up{8083}, %to, body => order());
     is(scalar(map { $_->requests } values %up), 1, 'nobody else had any');
+    $t->done_testing;
+    return;
+}
+
+
+sub queue {
+    my $t = example('queue.conf', secrets => {'api-key' => $KEY,
+        'billing-key' => 'the key of one consumer'});
+    my $redis = Test::Plum::Redis->new(test => $t, name => 'up6379', aof => 1);
+    my %up = map { $_ => $t->upstream("up$_") } 8081, 8082;
+    $up{8081}->stop;
+    $t->run;
+
+    my %to = (port => 'listen443', tls => 1, uri => '/plum/webhook',
+        scheme => 'api-key', secret => $KEY);
+    my $body = order();
+    ok(poll_until(sub { deliver($t, %to, body => $body)->status == 200 }, 10),
+        'accepted while a consumer is down');
+    my ($got) = $up{8082}->wait_for(1);
+    is($got->{uri}, '/plum', 'the other one has it at once');
+    like($got->{body}, qr/\A\{"id":\d+,"data":\{"orderId":71930455,
+        "deliveryStatus":"delivered"\}\}\z/x, 'its own view');
+
+    is($redis->command('XLEN', 'plum:{orders}:s:history'), 1, 'published');
+    is($redis->command('XLEN', 'plum:{orders}:s:billing'), 1,
+        'what is for the first one waits');
+    $up{8081}->start;
+    ($got) = $up{8081}->wait_for(1, 15);
+    is($got->{uri}, '/events', 'it comes back and has it');
+    is($got->{body}, clean_order($body), 'all that was allowed');
+    ok($up{8081}->header($got, 'Webhook-Signature'), 'signed');
+
+    is(deliver($t, %to, body => $body)->status, 200, 'a duplicate');
+    is(deliver($t, %to, body => order(), secret => $NEXT_KEY)->status, 401,
+        'forged');
     $t->done_testing;
     return;
 }

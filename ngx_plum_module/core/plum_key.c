@@ -20,7 +20,8 @@
 struct plum_key_s {
     plum_algorithm_t     algorithm;
     EVP_MAC_CTX         *mac;            /* HMAC: keyed */
-    EVP_PKEY            *public_key;     /* Ed25519 */
+    EVP_PKEY            *public_key;     /* Ed25519, to verify */
+    EVP_PKEY            *private_key;    /* Ed25519, to sign */
     EVP_MD              *sha256;         /* static key */
     EVP_MD_CTX          *md;             /* static key, Ed25519 */
     uint8_t              digest[PLUM_DIGEST_SIZE];
@@ -65,6 +66,7 @@ plum_key_create(plum_algorithm_t algorithm, const uint8_t *bytes, size_t len)
         break;
 
     case PLUM_ALGORITHM_ED25519:
+    case PLUM_ALGORITHM_ED25519_SIGN:
         rc = plum_key_init_ed25519(key, bytes, len);
         break;
 
@@ -92,6 +94,7 @@ plum_key_destroy(plum_key_t *key)
 
     EVP_MAC_CTX_free(key->mac);
     EVP_PKEY_free(key->public_key);
+    EVP_PKEY_free(key->private_key);
     EVP_MD_CTX_free(key->md);
     EVP_MD_free(key->sha256);
 
@@ -120,6 +123,7 @@ plum_algorithm_size(plum_algorithm_t algorithm)
 
     case PLUM_ALGORITHM_SHA512:
     case PLUM_ALGORITHM_ED25519:
+    case PLUM_ALGORITHM_ED25519_SIGN:
         return 64;
 
     default:
@@ -175,6 +179,30 @@ plum_key_verify(plum_key_t *key, const plum_str_t *content,
                               content->data, content->len)
              == 1;
     }
+
+    EVP_MD_CTX_reset(key->md);
+
+    return rc;
+}
+
+
+int
+plum_key_sign(plum_key_t *key, const plum_str_t *content, uint8_t *signature)
+{
+    int     rc;
+    size_t  len;
+
+    if (key->private_key == NULL) {
+        return PLUM_ERROR;
+    }
+
+    len = PLUM_KEY_ED25519_SIG;
+
+    rc = (EVP_DigestSignInit(key->md, NULL, NULL, NULL, key->private_key) == 1
+          && EVP_DigestSign(key->md, signature, &len, content->data,
+                            content->len)
+             == 1)
+         ? PLUM_OK : PLUM_ERROR;
 
     EVP_MD_CTX_reset(key->md);
 
@@ -271,6 +299,14 @@ plum_key_init_ed25519(plum_key_t *key, const uint8_t *bytes, size_t len)
     }
 
     key->md = EVP_MD_CTX_new();
+
+    if (key->algorithm == PLUM_ALGORITHM_ED25519_SIGN) {
+        key->private_key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519,
+                                                        NULL, bytes, len);
+
+        return (key->md && key->private_key) ? PLUM_OK : PLUM_ERROR;
+    }
+
     key->public_key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
                                                   bytes, len);
 

@@ -172,13 +172,28 @@ ngx_http_plum_attempt_copy(ngx_pool_t *pool, ngx_str_t *to,
 static ngx_int_t
 ngx_http_plum_attempt_request(ngx_http_plum_attempt_t *attempt)
 {
-    ngx_http_plum_made_header_t  header;
+    ngx_uint_t                    n;
+    const ngx_http_plum_sign_t   *sign;
+    ngx_http_plum_made_header_t   headers[1 + NGX_HTTP_PLUM_SIGN_HEADERS];
 
-    ngx_str_set(&header.name, "Idempotency-Key");
-    header.lowcase = (u_char *) "idempotency-key";
-    header.value = attempt->key;
+    ngx_str_set(&headers[0].name, "Idempotency-Key");
+    headers[0].lowcase = (u_char *) "idempotency-key";
+    headers[0].value = attempt->key;
+    n = 1;
 
-    return ngx_http_plum_made_request(&attempt->made, &header, 1);
+    sign = attempt->taker->deliver->plcf->sign;
+
+    if (sign) {
+
+        if (ngx_http_plum_attempt_sign(attempt, sign, &headers[1]) != NGX_OK) {
+            ngx_http_close_connection(attempt->made.connection);
+            return NGX_ERROR;
+        }
+
+        n += NGX_HTTP_PLUM_SIGN_HEADERS;
+    }
+
+    return ngx_http_plum_made_request(&attempt->made, headers, n);
 }
 
 

@@ -13,6 +13,8 @@
 
 static ngx_int_t ngx_http_plum_places_init(ngx_shm_zone_t *shm_zone,
     void *data);
+static void ngx_http_plum_places_reclaim(ngx_http_plum_shared_t *shared,
+    ngx_pid_t pid);
 static ngx_http_plum_shared_t *ngx_http_plum_places_lock(
     ngx_http_plum_taker_t *taker);
 static void ngx_http_plum_places_unlock(ngx_http_plum_taker_t *taker);
@@ -138,34 +140,53 @@ ngx_http_plum_places_unlock(ngx_http_plum_taker_t *taker)
 }
 
 
-/*
- * The master starts a worker for each one that has died, so that no place is
- * lost for long.
- */
+/* what has the pid of this process is of another one that had it before */
 
 void
 ngx_http_plum_places_reset(ngx_http_plum_taker_t *taker)
 {
-    ngx_pid_t                pid;
-    ngx_uint_t               i;
     ngx_http_plum_shared_t  *shared;
 
     shared = ngx_http_plum_places_lock(taker);
 
-    for (i = 0; i < NGX_HTTP_PLUM_PLACES; i++) {
-        pid = shared->places[i];
+    ngx_http_plum_places_reclaim(shared, ngx_pid);
 
-        if (pid == 0) {
+    ngx_http_plum_places_unlock(taker);
+}
+
+
+/* gives back the places of processes that are gone, and of pid */
+
+static void
+ngx_http_plum_places_reclaim(ngx_http_plum_shared_t *shared, ngx_pid_t pid)
+{
+    ngx_pid_t   holder, alive;
+    ngx_uint_t  i, busy;
+
+    alive = 0;
+    busy = shared->busy;
+
+    for (i = 0; i < NGX_HTTP_PLUM_PLACES && busy; i++) {
+        holder = shared->places[i];
+
+        if (holder == 0) {
             continue;
         }
 
-        if (pid == ngx_pid || (kill(pid, 0) == -1 && ngx_errno == NGX_ESRCH)) {
-            shared->places[i] = 0;
-            shared->busy--;
-        }
-    }
+        busy--;
 
-    ngx_http_plum_places_unlock(taker);
+        if (holder != pid
+            && (holder == alive
+                || kill(holder, 0) == 0
+                || ngx_errno != NGX_ESRCH))
+        {
+            alive = holder;
+            continue;
+        }
+
+        shared->places[i] = 0;
+        shared->busy--;
+    }
 }
 
 
@@ -260,6 +281,8 @@ ngx_http_plum_places_due(ngx_http_plum_taker_t *taker)
     due = ((ngx_msec_int_t) (shared->look - ngx_current_msec) <= 0);
 
     if (due) {
+        ngx_http_plum_places_reclaim(shared, 0);
+
         shared->look = ngx_current_msec + NGX_HTTP_PLUM_LOOK * 4 / 5
                        + (ngx_msec_t) ngx_random() % (NGX_HTTP_PLUM_LOOK / 5);
     }

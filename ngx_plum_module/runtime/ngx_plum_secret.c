@@ -32,6 +32,8 @@ static char *ngx_plum_secret_whsec(ngx_plum_secret_t *secret,
     plum_str_t *text, u_char *buf);
 static char *ngx_plum_secret_whpk(ngx_plum_secret_t *secret,
     plum_str_t *text, u_char *buf);
+static char *ngx_plum_secret_whsk(ngx_plum_secret_t *secret,
+    plum_str_t *text, u_char *buf);
 static void ngx_plum_secret_skip(plum_str_t *text, const char *prefix,
     size_t len);
 static void ngx_plum_secret_wipe(void *data);
@@ -44,6 +46,7 @@ static const ngx_plum_secret_encoding_t  ngx_plum_secret_encodings[] = {
     { ngx_string("base64"), ngx_plum_secret_base64 },
     { ngx_string("whsec"), ngx_plum_secret_whsec },
     { ngx_string("whpk"), ngx_plum_secret_whpk },
+    { ngx_string("whsk"), ngx_plum_secret_whsk },
     { ngx_null_string, NULL }
 };
 
@@ -287,6 +290,31 @@ ngx_plum_secret_whpk(ngx_plum_secret_t *secret, plum_str_t *text, u_char *buf)
 }
 
 
+/* the seed of 32 bytes, alone or with the public key behind it */
+
+static char *
+ngx_plum_secret_whsk(ngx_plum_secret_t *secret, plum_str_t *text, u_char *buf)
+{
+    char  *rc;
+
+    ngx_plum_secret_skip(text, "whsk_", sizeof("whsk_") - 1);
+
+    rc = ngx_plum_secret_base64(secret, text, buf);
+    if (rc) {
+        return rc;
+    }
+
+    if (secret->bytes.len != 32 && secret->bytes.len != 64) {
+        return "is not an Ed25519 private key of 32 or 64 bytes";
+    }
+
+    secret->bytes.len = 32;
+    secret->private_key = 1;
+
+    return NULL;
+}
+
+
 static void
 ngx_plum_secret_skip(plum_str_t *text, const char *prefix, size_t len)
 {
@@ -311,6 +339,10 @@ ngx_plum_secret_key(ngx_conf_t *cf, ngx_plum_secret_t *secret,
 
     if (secret->public_key) {
         algorithm = PLUM_ALGORITHM_ED25519;
+    }
+
+    if (secret->private_key) {
+        algorithm = PLUM_ALGORITHM_ED25519_SIGN;
     }
 
     key = plum_key_create(algorithm, secret->bytes.data, secret->bytes.len);

@@ -269,6 +269,59 @@ test_ed25519(void **state)
 }
 
 
+/* the private keys of the same tests: each signature is the one there */
+
+static void
+test_ed25519_sign(void **state)
+{
+    size_t                i;
+    uint8_t               seed[32], data[8], expected[64], signature[64];
+    plum_key_t           *key;
+    plum_str_t            content;
+    static const struct {
+        const char  *seed;
+        const char  *data;
+        const char  *signature;
+    } tests[] = {
+        { "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+          "",
+          "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+          "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+        },
+        { "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+          "af82",
+          "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+          "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+        }
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(tests); i++) {
+        (void) unhex(tests[i].seed, 1, seed, 32);
+        (void) unhex(tests[i].signature, 1, expected, 64);
+
+        content.data = data;
+        content.len = unhex(tests[i].data, 1, data, sizeof(data));
+
+        key = plum_key_create(PLUM_ALGORITHM_ED25519_SIGN, seed, 32);
+        assert_non_null(key);
+
+        assert_int_equal(plum_key_sign(key, &content, signature), PLUM_OK);
+        assert_memory_equal(signature, expected, 64);
+        assert_int_equal(plum_key_sign(key, &content, signature), PLUM_OK);
+        assert_memory_equal(signature, expected, 64);
+        assert_int_equal(plum_key_verify(key, &content, signature),
+                         PLUM_ERROR);
+
+        plum_key_destroy(key);
+    }
+
+    assert_null(plum_key_create(PLUM_ALGORITHM_ED25519_SIGN, seed, 31));
+    assert_int_equal(plum_algorithm_size(PLUM_ALGORITHM_ED25519_SIGN), 64);
+}
+
+
 static void
 test_wrong_kind(void **state)
 {
@@ -298,6 +351,8 @@ test_wrong_kind(void **state)
     assert_int_equal(plum_key_digest(public_key, &text, out), PLUM_ERROR);
     assert_int_equal(plum_key_equals(mac, out), PLUM_ERROR);
     assert_int_equal(plum_key_equals(public_key, out), PLUM_ERROR);
+    assert_int_equal(plum_key_sign(mac, &text, out), PLUM_ERROR);
+    assert_int_equal(plum_key_sign(public_key, &text, out), PLUM_ERROR);
 
     assert_int_equal(plum_algorithm_size(PLUM_ALGORITHM_NONE), 0);
     assert_int_equal(plum_algorithm_size(PLUM_ALGORITHM_ED25519), 64);
@@ -317,6 +372,7 @@ main(void)
         cmocka_unit_test(test_mac_random),
         cmocka_unit_test(test_static),
         cmocka_unit_test(test_ed25519),
+        cmocka_unit_test(test_ed25519_sign),
         cmocka_unit_test(test_wrong_kind)
     };
 

@@ -25,7 +25,7 @@ my $serial = 0;
 
 # writes the configuration.  consumers: lines "deliver" and "publish"; queue:
 # more lines of the block; store: its address; accept: parameters of
-# plum_accept; lists, server, more: lines of http, of the server, more
+# plum_accept; lists, server, more, globals: lines of http, of the server, more
 # locations; allow: of the location ("all"); deliver: what stands in each location of
 # consumers; locations: what stands there besides, by URI, in place of the
 # proxy_pass to "up"; of: another gateway, whose Redis and ports are used
@@ -68,10 +68,11 @@ sub conf_text {
         sort keys %uri;
     my %text = (store => 'redis://127.0.0.1:%%PORT_redis%%', accept => '',
         queue => '', lists => '', server => '', more => '', allow => 'all',
-        shards => '', type => 'type', http => '', %opt);
+        shards => '', type => 'type', http => '', globals => '', %opt);
 
     return <<"CONF";
 %%GLOBALS%%
+$text{globals}
 events {}
 http {
     %%HTTP_GLOBALS%%
