@@ -202,13 +202,14 @@ void ngx_plum_redis_io_wrote(ngx_plum_redis_io_t *io, size_t len);
  *          has come for half a second, a PING is written first, and calls wait
  *          until it is answered; no answer within half of the timeout: lost.
  *          After a loss the connection is made again: at once where it had
- *          been ready for a second or had done work, else after a pause
+ *          been ready for a second or had done work, else after a pause, which
+ *          a call cuts short where the losses before met no call
  *
  * failing  calls are declined: an attempt to connect failed, the node did not
  *          answer in time, or one connection after the other was lost soon
- *          after it was ready.  Else, while there is no connection, calls wait
- *          for it until their deadline: those that come, and those that had not
- *          been written when the last one was lost
+ *          after it was ready, the last one with calls.  Else, while there is
+ *          no connection, calls wait for it until their deadline: those that
+ *          come, and those that had not been written when the last one was lost
  *
  * A call belongs to the connection from submit() until its done().  done()
  * may run requests, and so call submit() from inside, but nothing that is

@@ -310,9 +310,22 @@ ngx_plum_redis_conn_wake_handler(ngx_event_t *ev)
     fake = ev->data;
     conn = fake->data;
 
-    if (conn->state == NGX_PLUM_REDIS_NONE && !conn->timer.timer_set) {
-        ngx_plum_redis_conn_begin(conn);
+    if (conn->state != NGX_PLUM_REDIS_NONE) {
+        return;
     }
+
+    if (conn->timer.timer_set) {
+
+        if (conn->failing || conn->attempts <= NGX_PLUM_REDIS_LOSSES) {
+            return;
+        }
+
+        /* the pause after losses that no call has met */
+
+        ngx_del_timer(&conn->timer);
+    }
+
+    ngx_plum_redis_conn_begin(conn);
 }
 
 
@@ -652,7 +665,10 @@ ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
 static ngx_msec_t
 ngx_plum_redis_conn_pause(ngx_plum_redis_conn_t *conn)
 {
+    ngx_uint_t  failing;
     ngx_msec_t  pause;
+
+    failing = 1;
 
     if (conn->state == NGX_PLUM_REDIS_READY) {
 
@@ -677,6 +693,10 @@ ngx_plum_redis_conn_pause(ngx_plum_redis_conn_t *conn)
                            conn->conf->timeout / 4 + 1);
         }
 
+        /* calls have not met it: the first one that comes is to try */
+
+        failing = (conn->pending != 0);
+
     } else if (ngx_plum_redis_peer_next(&conn->peer)
                || ngx_plum_redis_conn_next(conn))
     {
@@ -685,7 +705,7 @@ ngx_plum_redis_conn_pause(ngx_plum_redis_conn_t *conn)
 
     conn->peer.address = 0;
     conn->attempts++;
-    conn->failing = 1;
+    conn->failing = failing;
 
     pause = plum_resp_backoff(conn->attempts, (uint32_t) ngx_random());
 

@@ -347,10 +347,12 @@ ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx,
 
     addrs = ngx_pcalloc(*pool, (ctx->naddrs + host->naddrs)
                                * sizeof(ngx_addr_t));
+    if (addrs == NULL) {
+        ngx_destroy_pool(*pool);
+        return NULL;
+    }
 
-    *naddrs = 0;
-
-    for (i = 0; addrs && i < ctx->naddrs; i++) {
+    for (i = 0; i < ctx->naddrs; i++) {
         if (ngx_plum_redis_addr(*pool, &addrs[i], ctx->addrs[i].sockaddr,
                                 ctx->addrs[i].socklen, host->port)
             != NGX_OK)
@@ -358,20 +360,13 @@ ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx,
             ngx_destroy_pool(*pool);
             return NULL;
         }
-
-        (*naddrs)++;
     }
 
-    if (addrs == NULL) {
-        ngx_destroy_pool(*pool);
-        return NULL;
-    }
+    *naddrs = ctx->naddrs + host->naddrs;
 
     if (host->naddrs) {
         ngx_memcpy(&addrs[i], host->addrs,
                    host->naddrs * sizeof(ngx_addr_t));
-
-        *naddrs += host->naddrs;
     }
 
     return addrs;
