@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Plum;
 use Test::Plum::Http2;
+use Test::Plum::Process qw(poll_until);
 
 my $SECRET = 'a secret of many bytes 0123456789';
 
@@ -65,7 +66,11 @@ for my $way ('close', 'reset', 'half') {
 }
 
 # (NGINX says 500 where it cannot send 100 Continue, 000 where it is too late)
-my @lines = split /\n/, $t->read_file('access.log');
+my @lines;
+poll_until(sub {
+    @lines = split /\n/, $t->read_file('access.log');
+    return $good == grep { $_ eq '200 accepted [new]' } @lines;
+}, 3);
 is(scalar(grep { $_ eq '200 accepted [new]' } @lines), $good,
     "$good whole ones after $cuts that were cut");
 is(join("\n", grep { !/^200 accepted|^(?:000|400|499|500) - \[-\]$/ }

@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Test::Plum;
-use Time::HiRes qw(sleep);
+use Test::Plum::Process qw(poll_until unread);
 
 my $SECRET = 'a secret of many bytes 0123456789';
 
@@ -95,7 +95,7 @@ sub sends {
     for my $cut (@cuts, length $body) {
         $c->write(($at ? '' : $head) . substr $body, $at, $cut - $at);
         $at = $cut;
-        sleep(0.02) if $at < length $body;
+        poll_until(sub { !unread($t->port(0)) }, 5) if $at < length $body;
     }
     return $c->read_response;
 }
@@ -190,7 +190,7 @@ sub cut_short {
 
     $c = $t->client(0);
     $c->write($head . substr $body, 0, 100);
-    sleep(0.02);
+    poll_until(sub { !unread($t->port(0)) }, 5);
     $c->close;
     ok($t->wait_log(qr/^400 /, 3, 'access.log'), 'hung up');
     is_deeply(forwarded(), [], 'nothing forwarded');

@@ -10,9 +10,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Time::HiRes ();
 use Test::Plum;
 use Test::Plum::Cases;
+use Test::Plum::Process qw(poll_until unread);
 
 my $SECRET = 'a secret of many bytes 0123456789';
 my $OTHER = 'another secret of many bytes';
@@ -147,7 +147,7 @@ sub would {
     my $lines = () = $t->error_log =~ /would refuse \($reason\)/g;
     $cases->accept("$reason: $what", $request, verdict => 'refused',
         reason => $reason, %want);
-    ok(Test::Plum::Process::poll_until(sub {
+    ok(poll_until(sub {
         return $lines + 1 == (() = $t->error_log
             =~ /would refuse \($reason\)/g);
     }, 3), 'one line in the log');
@@ -202,7 +202,7 @@ sub late_chunk {
 
     $client->write($client->head(%request, chunked => 1));
     $client->write(sprintf "%x\r\n", length $body);
-    Time::HiRes::sleep(0.1);
+    ok(poll_until(sub { !unread($t->port(0)) }, 5), 'the size is read');
     $client->write("$body\r\n0\r\n\r\n");
     is($client->read_response->status, 200, 'a late chunk');
     is(($up->requests)[-1]{body}, $body, 'is forwarded');
@@ -250,7 +250,7 @@ sub idempotency {
     $up->script({gate => 'slow'});
     my $slow = $t->client(0);
     $slow->request(%{$copy->($two)}, no_read => 1);
-    Test::Plum::Process::poll_until(sub {
+    poll_until(sub {
         return grep { $_->{body} eq $two } ($up->requests)[-1] }, 5);
     would('in_flight', 'its copy does not wait', $copy->($two));
     $up->open_gate('slow');

@@ -91,8 +91,8 @@ sub everywhere {
     }), 20, 'twenty events of 160 deliveries');
 
     for ($t, $other) {
-        like($_->read_file('access.log'),
-            qr/\[duplicate\] \[-\] \[duplicate\]/, 'duplicates at a host');
+        ok($_->wait_log(qr/\[duplicate\] \[-\] \[duplicate\]/, 3,
+            'access.log'), 'duplicates at a host');
     }
     return;
 }

@@ -138,12 +138,12 @@ sub live_migration {
         $cluster->begin_migration($slot, $to);
         for (1 .. 5) {
             $cluster->move_keys($slot, $to, 5);
-            sleep(0.06);
+            $load->acknowledges(5);
         }
         $cluster->move_keys($slot, $to);
-        sleep(0.2);
+        $load->acknowledges(20);
         $cluster->end_migration($slot, $to);
-        sleep(0.2);
+        $load->acknowledges(20);
     }
     my $facts = $load->finish;
 

@@ -32,7 +32,7 @@ my @fakes = map {
 $t->gateway(
     default => 's0',
     stores => join('', map {
-        "plum_store s$_ redis://127.0.0.1:%%PORT_fake$_%% timeout=300ms;\n"
+        "plum_store s$_ redis://127.0.0.1:%%PORT_fake$_%% timeout=800ms;\n"
     } 0 .. $STORES - 1),
     locations => {map {
         ("/s$_" => "plum_idempotency s$_ lease=1s in_flight=wait:3s;",
@@ -58,7 +58,7 @@ my @claims = (
     ['reset, not executed', {reply => '', then => 'reset'}],
     ['closed, executed', {reply => '', execute => 1, then => 'close'}],
     ['reset, executed', {reply => '', execute => 1, then => 'reset'}],
-    ['too late, executed', {execute => 1, delay => 0.6}],
+    ['too late, executed', {execute => 1, delay => 1.5}],
     ['never', {reply => ''}],
     ['half a reply, then nothing', {reply => "\$10\r\nabc"}],
 

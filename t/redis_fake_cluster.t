@@ -88,7 +88,7 @@ for (
     ['negative', {reply => ":-1\r\n"}, 503, qr/unexpected reply/],
     ['no replica', {reply => ":0\r\n"}, 503, qr/0 of 1 replicas/],
     ['never', {reply => ''}, 503, qr/did not answer/],
-    ['late', {reply => ":1\r\n", delay => 0.6}, 503, qr/did not answer/],
+    ['late', {reply => ":1\r\n", delay => 1.6}, 503, qr/did not answer/],
     ['closed', {reply => '', then => 'close'}, 503, qr/closed the connec/],
     ['huge', {reply => ":9223372036854775807\r\n"}, 200, undef],
     ['no number', {reply => ":9223372036854775808\r\n"}, 503, $down],
@@ -151,7 +151,7 @@ sub late_wait {
     my $fake = $case->{fakes}[0][0];
     my @rules = good($fake);
     $fake->rules({on => 'WAIT', reply => ":1\r\n"},
-        {on => 'WAIT', reply => ":1\r\n", delay => 0.15},
+        {on => 'WAIT', reply => ":1\r\n", delay => 0.5},
         {on => 'WAIT', reply => '', times => 0}, @rules[1 .. $#rules]);
 
     fcntl $reader, F_SETFL, O_NONBLOCK;
@@ -162,7 +162,7 @@ sub late_wait {
         my $client = $t->start($t->next_key, "/$case->{store}");
         sleep(0.05);
         my $block = $t->start($t->next_key, '/block');
-        sleep(0.4);
+        sleep(1.4);
         sysread $reader, my $bytes, 65536;
         is($client->read_response->status, 503, 'is given up');
     }), 2, 'not forwarded');

@@ -22,7 +22,7 @@ use Test::Plum::Process qw(run_command);
 use Test::Plum::Response;
 
 
-# %opt: port, host (127.0.0.1), timeout (10 s), dir (of the certificates),
+# %opt: port, host (127.0.0.1), timeout (30 s), dir (of the certificates),
 # tls (1, or a hash of IO::Socket::SSL options), version ('TLSv1_2' ...), cert
 # (a name: "client" presents client.crt), sni
 
@@ -30,7 +30,7 @@ sub new {
     my ($class, %opt) = @_;
 
     return bless {
-        host => '127.0.0.1', timeout => 10, dir => '.', buffer => '', %opt,
+        host => '127.0.0.1', timeout => 30, dir => '.', buffer => '', %opt,
     }, $class;
 }
 

@@ -56,6 +56,8 @@ sub _node {
     my @conf = ('cluster-enabled yes', "cluster-port $bus",
         'cluster-node-timeout 1000', 'cluster-allow-replica-migration no',
         'cluster-require-full-coverage no', 'repl-diskless-sync-delay 0',
+        # a test may keep a replica waiting for as long as it takes
+        'cluster-replica-validity-factor 0',
         $self->{tls} ? 'tls-cluster yes' : (),
         $self->{announce} ? ("cluster-announce-hostname $self->{announce}",
             'cluster-preferred-endpoint-type hostname') : (),

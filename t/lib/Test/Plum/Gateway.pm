@@ -44,6 +44,16 @@ sub _scoped {
 }
 
 
+# a host that is busy may not have an answer of Redis within the default time
+
+sub _patient {
+    my ($text) = @_;
+
+    return $text =~ s/(\bplum_store\s+\w+\s+(?:redis|unix)[^;]*)/
+        my $line = $1; $line =~ m{timeout=} ? $line : "$line timeout=3s"/gexr;
+}
+
+
 # writes the configuration and starts.  stores: plum_store lines; locations:
 # what they have beyond "/"; http: more lines; default: plum_idempotency of
 # the server ("events").  of: another gateway, whose ports are used;
@@ -64,6 +74,7 @@ sub gateway {
         "location $_ { plum on; " . _scoped($opt{locations}{$_}) . "\n"
         . "proxy_pass http://127.0.0.1:%%PORT_up%%; }\n"
     } sort keys %{$opt{locations} || {}};
+    my $stores = _patient($opt{stores});
     my $default = _scoped('plum_idempotency ' . ($opt{default} || 'events'));
     my $more = $opt{http} || '';
     my $n = $opt{connections};
@@ -79,7 +90,7 @@ http {
                     '[\$plum_dedupe] [\$plum_key]';
 
     plum_secret plum %%TESTDIR%%/plum;
-    $opt{stores}
+    $stores
     $more
 
     server {
@@ -147,32 +158,35 @@ sub recovers {
 }
 
 
-# likewise by each worker; with a key: of that event
+# likewise by each worker; with a key: of that event; with a status: it is that
+# one
 
 sub all_recover {
-    my ($self, $uri, $key) = @_;
+    my ($self, $uri, $key, $status) = @_;
 
     my %last;
+    $status ||= 200;
     return poll_until(sub {
         my @clients = map { $self->start(defined $key ? $key : next_key(),
             $uri) } 1 .. 8;
         for my $answer (map { $_->read_response } @clients) {
             $last{$answer->header('x-worker') || 0} = $answer->status;
         }
-        return !grep { ($last{$_} || 0) != 200 } $self->workers;
+        return !grep { ($last{$_} || 0) != $status } $self->workers;
     }, 8);
 }
 
 
-# how many requests reached the upstream while code ran; with a key: of that
-# event
+# how many requests reached the upstream while code ran; with a key, or a regex
+# of keys: of that event, or those
 
 sub forwards {
     my ($self, $code, $key) = @_;
 
     $self->{up}->forget;
     $code->();
-    return scalar grep { !defined $key || $_->{body} =~ /"\Q$key\E"/ }
+    $key = qr/\Q$key\E/ if defined $key && !ref $key;
+    return scalar grep { !defined $key || $_->{body} =~ /"(?:$key)"/ }
         $self->{up}->requests;
 }
 
@@ -188,6 +202,26 @@ sub descriptors {
         $n += @open;
     }
     return $n;
+}
+
+
+# runs code while a delivery is under way that the upstream answers after so
+# many seconds: true if that one still waits when the code has ended.  The
+# gateway needs a location "/control", best with "plum_idempotency off;"
+
+sub sooner {
+    my ($self, $seconds, $code) = @_;
+
+    my $up = $self->{up};
+    my $before = $up->count('/control');
+    $up->on('/control', delay => $seconds);
+    my $control = $self->start(next_key(), '/control');
+    poll_until(sub { $up->count('/control') > $before }, 5);
+    $up->on('/control');
+    $code->();
+    my $waits = $control->read_raw(0) eq '';
+    $control->close;
+    return $waits;
 }
 
 

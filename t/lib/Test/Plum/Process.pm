@@ -10,7 +10,11 @@ use Exporter qw(import);
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK = qw(spawn spawn_sub reap end_process poll_until run_command);
+our @EXPORT_OK = qw(spawn spawn_sub reap end_process poll_until run_command
+    sockets unread);
+
+# a host that is busy may need so many times as long as one that is not
+my $BUSY = 5;
 
 # pid => wait status, or undef while it runs; only for this very process, so
 # that a forked child does not end its siblings when it leaves
@@ -90,12 +94,14 @@ sub end_process {
 }
 
 
-# calls code until it is true; its value, or a false one after the time-out
+# calls code until it is true; its value, or a false one where it is not true
+# within the seconds that a host takes which has nothing else to do, and much
+# longer than that
 
 sub poll_until {
     my ($code, $seconds) = @_;
 
-    my $end = time() + $seconds;
+    my $end = time() + $BUSY * $seconds;
     my $nap = 0.002;
 
     while (1) {
@@ -104,6 +110,30 @@ sub poll_until {
         sleep($nap);
         $nap *= 1.5 if $nap < 0.05;
     }
+}
+
+
+# the connections that were made to a port here: for each one, how many bytes
+# have come that nobody has read yet
+
+sub sockets {
+    my ($port) = @_;
+
+    my $local = sprintf '[0-9A-F]{8}:%04X', $port;
+    open my $table, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
+    return map { /^ *\d+: $local \S+ 0[18] \w+:(\w+)/ ? hex $1 : () }
+        <$table>;
+}
+
+
+# of all of them together
+
+sub unread {
+    my ($port) = @_;
+
+    my $sum = 0;
+    $sum += $_ for sockets($port);
+    return $sum;
 }
 
 

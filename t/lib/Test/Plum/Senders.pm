@@ -21,12 +21,12 @@ use Test::Plum::Process qw(spawn_sub reap poll_until);
 #   others    more of them, to be used in turn
 #   count     senders (3)
 #   key       code that makes a key of a name ("s1-17"); by default it is that
-#   patience  seconds to retry for once finish() is called (8)
+#   patience  seconds to retry for once finish() is called (30)
 
 sub new {
     my ($class, %opt) = @_;
 
-    my $self = bless {count => 3, key => sub { $_[0] }, patience => 8, %opt},
+    my $self = bless {count => 3, key => sub { $_[0] }, patience => 30, %opt},
         $class;
     my $t = $self->{test};
     $self->{run} = sprintf 'load%d-', ++$t->{loads};
@@ -80,6 +80,18 @@ sub _attempt {
 sub acknowledged {
     my ($self) = @_;
     return scalar grep { / 200/ } $self->_lines;
+}
+
+
+# waits until so many more are
+
+sub acknowledges {
+    my ($self, $n) = @_;
+
+    $n += $self->acknowledged;
+    poll_until(sub { $self->acknowledged >= $n }, 10)
+        or die "deliveries do not get through\n";
+    return $self;
 }
 
 

@@ -17,6 +17,7 @@ use Test::Plum::Process qw(poll_until);
 use Test::Plum::Redis;
 
 my $COUNT = 3;
+my $DOWN_AFTER = 500;    # ms
 
 
 # %opt:
@@ -66,7 +67,7 @@ sub _sentinel_lines {
         $self->{announce} ? ('sentinel resolve-hostnames yes',
             'sentinel announce-hostnames yes') : (),
         "sentinel monitor $name $host " . ($self->nodes)[0]->port . ' 2',
-        "sentinel down-after-milliseconds $name 500",
+        "sentinel down-after-milliseconds $name $DOWN_AFTER",
         # two candidates with a vote each wait for twice that
         "sentinel failover-timeout $name 1500",
         defined $self->{password}
@@ -157,6 +158,18 @@ sub promoted {
 
     $self->_agree("$old->{name} is dead", sub { $_[0] != $old });
     return $self->master;
+}
+
+
+# a master that does not answer is given so many milliseconds; without them,
+# as long as at first
+
+sub patience {
+    my ($self, $ms) = @_;
+
+    $_->command('SENTINEL', 'SET', $self->{master}, 'down-after-milliseconds',
+        $ms || $DOWN_AFTER) for grep { $_->alive } $self->sentinels;
+    return $self;
 }
 
 

@@ -156,6 +156,16 @@ sub requests {
 }
 
 
+# how many there were of that uri; of a long log requests() is slow
+
+sub count {
+    my ($self, $uri) = @_;
+
+    open my $file, '<:raw', $self->{log} or return 0;
+    return scalar grep { /\A[^\t]*"uri":"\Q$uri\E"/ && /\n\z/ } <$file>;
+}
+
+
 # connections that the gateway left before it had its answer
 
 sub aborts {
