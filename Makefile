@@ -174,5 +174,6 @@ help:
 	@echo 'make test-matrix    builds and tests on Debian trixie and sid (root)'
 	@echo 'make test-beside    the tests with five other modules loaded'
 	@echo 'make test-static    the tests with the module built into NGINX'
+	@echo 'make test-busy    the tests, 30 times on a busy machine'
 	@echo 'make test-nomem   every allocation of the core fails once'
 	@echo 'make clean    remove $(BUILD)/'

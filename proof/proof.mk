@@ -5,7 +5,7 @@ PROOF          = $(BUILD)/proof
 PROOF_PROVE    = $(PROVE)
 PROOF_PACKAGES = dpkg-dev libpcre2-dev zlib1g-dev \
                  clang llvm libclang-rt-14-dev clang-tidy cppcheck gcovr \
-                 debhelper debootstrap lintian valgrind
+                 debhelper debootstrap lintian valgrind stress-ng
 
 # the tests to run: the demonstration and the bench bring an NGINX of their
 # own, the model has none; and the seconds that each fuzz target gets
@@ -25,6 +25,7 @@ $(PROOF)/src/nginx/.complete:
 	@proof/nginx-source $(PROOF)/src
 
 include proof/asan/asan.mk
+include proof/busy/busy.mk
 include proof/coverage/coverage.mk
 include proof/deb/deb.mk
 include proof/fuzz/fuzz.mk
