@@ -2,7 +2,7 @@
 # make test   build the module and run every test
 # make help   the rest
 
-.PHONY: all run test deps module unit check-t check-unit compdb lint clean \
+.PHONY: all run test module unit check-t check-unit compdb lint clean \
         help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -13,15 +13,22 @@ NGINX_SRC = /usr/share/nginx/src
 PROVE     = prove -j 3
 CC        = cc
 
-PACKAGES = gcc libc6-dev make pkg-config openssl curl perl ca-certificates \
-           nginx nginx-dev libssl-dev libjansson-dev libhiredis-dev \
-           libcmocka-dev libio-socket-ssl-perl libcryptx-perl faketime \
-           redis-server \
-           libnginx-mod-http-lua libnginx-mod-http-ndk \
-           libnginx-mod-http-headers-more-filter \
-           libnginx-mod-http-modsecurity libnginx-mod-http-js \
-           libnginx-mod-http-brotli-filter libnginx-mod-http-brotli-static \
-           spin
+# What make deps-NAME installs: what the module is built with, what the
+# demonstration needs as well, and what the tests need as well.  The lists of
+# proof/ and bench/ are in the files of their targets.  A name must exist in
+# Debian 12 and in all later releases.
+PACKAGES_build  = gcc libc6-dev make pkg-config nginx nginx-dev libssl-dev \
+                  libjansson-dev libhiredis-dev
+PACKAGES_run    = $(PACKAGES_build) openssl perl libio-socket-ssl-perl \
+                  ca-certificates redis-server
+PACKAGES_test   = $(PACKAGES_run) curl faketime libcmocka-dev \
+                  libcryptx-perl spin \
+                  libnginx-mod-http-lua libnginx-mod-http-ndk \
+                  libnginx-mod-http-headers-more-filter \
+                  libnginx-mod-http-modsecurity libnginx-mod-http-js \
+                  libnginx-mod-http-brotli-filter \
+                  libnginx-mod-http-brotli-static
+PACKAGES_compdb = $(PACKAGES_build) bear
 
 CORE      = $(wildcard ngx_plum_module/core/*.c)
 SOURCES   = $(CORE) $(wildcard ngx_plum_module/*.c ngx_plum_module/*/*.c)
@@ -48,17 +55,18 @@ UNIT_LIBS    = -lcmocka -ljansson -lhiredis -lcrypto
 
 all: $(MODULE)
 
-run: deps
+run: deps-run
 	$(MAKE) $(MODULE)
 	tools/plum-demo --module $(MODULE)
 
-test: deps
+test: deps-test
 	$(MAKE) $(MODULE) unit
 	$(PROVE) $(UNITS) $(STORE_UNIT) t/*.t
 
-# what is not installed is installed; needs root only then
-deps:
-	@missing=; for p in $(PACKAGES); do \
+# installs the packages of PACKAGES_NAME that are missing; needs root only if
+# one is
+deps-%: FORCE
+	@missing=; for p in $(PACKAGES_$*); do \
 	    dpkg-query -W -f '$${Status}' $$p 2>/dev/null \
 	        | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \
@@ -137,8 +145,7 @@ check-t: $(MODULE)
 	$(PROVE) t/*.t
 
 # for clangd and other tools that read how each file is compiled
-compdb:
-	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES) bear'
+compdb: deps-compdb
 	@$(MAKE) --no-print-directory module
 	cd $(NGINX_SRC) && bear --output $(CURDIR)/compile_commands.json -- \
 	    $(MAKE) -s -B -f $(CURDIR)/$(BUILD)/objs/Makefile modules
@@ -165,7 +172,9 @@ help:
 	@echo 'make lint     clang-tidy, cppcheck, style'
 	@echo 'make compdb   compile_commands.json, for clangd'
 	@echo 'make coverage   lines and branches that the tests run'
-	@echo 'make deb      the Debian package, tried in a clean root'
+	@echo 'make package  the Debian package, in build/proof/deb'
+	@echo 'make deb      the same, tried in a clean root (root)'
+	@echo 'make test-deb   the same on Debian 12 and 13 (root)'
 	@echo 'make test-valgrind   some of the tests under valgrind'
 	@echo 'make test-short      the tests with every read and write cut short'
 	@echo 'make test-locks   no zone is touched without its mutex'

@@ -8,8 +8,8 @@ BENCH        = $(BUILD)/bench
 BENCH_CFLAGS = -std=c99 -D_GNU_SOURCE -O2 -g $(WARNINGS)
 BENCH_TOOLS  = $(patsubst bench/%.c,$(BENCH)/%,$(wildcard bench/plum_*.c))
 
-BENCH_PACKAGES = libnginx-mod-http-lua lua-cjson libnginx-mod-http-js nodejs \
-                 redis-server util-linux valgrind libjansson-dev
+PACKAGES_bench = $(PACKAGES_test) lua-cjson nodejs util-linux valgrind
+PACKAGES_npm   = npm
 
 bench-build: $(BENCH_TOOLS) $(BENCH)/bodies
 
@@ -29,9 +29,8 @@ $(BENCH)/bodies: bench/bodies
 	@touch $@
 
 # peers, from Debian and npm; without the latter there is no Node.js row
-bench-deps: deps
-	@$(MAKE) -s deps PACKAGES="$(BENCH_PACKAGES)"
-	@command -v npm > /dev/null || $(MAKE) -s deps PACKAGES=npm
+bench-deps: deps-bench
+	@command -v npm > /dev/null || $(MAKE) -s deps-npm
 	-@$(MAKE) -s $(BENCH)/node/node_modules
 
 NODE_PACKAGES = $(if $(shell node -p 'process.versions.node >= "20" || ""' \

@@ -3,21 +3,15 @@
 
 PROOF          = $(BUILD)/proof
 PROOF_PROVE    = $(PROVE)
-PROOF_PACKAGES = dpkg-dev libpcre2-dev zlib1g-dev \
-                 clang llvm libclang-rt-14-dev clang-tidy cppcheck gcovr \
-                 debhelper debootstrap lintian valgrind stress-ng
+
+# an NGINX of Debian's source, and the tests with it
+PACKAGES_core = $(PACKAGES_test) dpkg-dev libpcre2-dev zlib1g-dev
 
 # the tests to run: the demonstration and the bench bring an NGINX of their
 # own, the model has none; and the seconds that each fuzz target gets
 SUITE     = $(filter-out t/01_demo.t t/bench.t $(wildcard t/model*.t), \
               $(wildcard t/*.t))
 FUZZ_TIME = 60
-
-.PHONY: proof-deps
-
-proof-deps:
-	@$(MAKE) --no-print-directory deps \
-	    PACKAGES='$(PACKAGES) $(PROOF_PACKAGES)'
 
 # an NGINX core to build, of Debian's source package
 $(PROOF)/src/nginx/.complete:

@@ -24,7 +24,7 @@ $(ASAN)/objs/nginx: $(SOURCES) $(HEADERS) config proof/nginx-build \
 
 .PHONY: test-asan
 
-test-asan: proof-deps
+test-asan: deps-core
 	@$(MAKE) --no-print-directory $(ASAN)/objs/nginx
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/proof/asan/nginx \
 	    $(PROOF_PROVE) $(SUITE)

@@ -2,6 +2,8 @@
 # processors, ten times while stress-ng works on disk and memory.  SUITE picks
 # tests; 0 rounds leave a kind of load out.
 
+PACKAGES_busy = $(PACKAGES_test) stress-ng
+
 BUSY          = $(PROOF)/busy
 BUSY_ROUNDS   = 20
 STRESS_ROUNDS = 10
@@ -11,7 +13,7 @@ BUSY_COMMAND  = $(PROVE) \
 
 .PHONY: test-busy
 
-test-busy: proof-deps
+test-busy: deps-busy
 	@$(MAKE) -s --no-print-directory $(MODULE) unit
 	@proof/busy/rounds $(BUSY) loops $(BUSY_ROUNDS) $(BUSY_COMMAND)
 	@proof/busy/rounds $(BUSY) stress $(STRESS_ROUNDS) $(BUSY_COMMAND)

@@ -1,5 +1,7 @@
 # --- coverage: what the tests run of module and core
 
+PACKAGES_coverage = $(PACKAGES_core) gcovr
+
 COVERAGE       = $(PROOF)/coverage
 COVERAGE_FLAGS = --coverage -O0 -fprofile-abs-path
 COVERAGE_CORE  = $(CORE:ngx_plum_module/core/%.c=$(COVERAGE)/core/%.o)
@@ -10,7 +12,7 @@ COVERAGE_UNITS = $(UNITS:$(BUILD)/unit/%=$(COVERAGE)/unit/%) \
 .PHONY: coverage
 
 # counts of an older run do not fit a newer build, and say nothing of this one
-coverage: proof-deps
+coverage: deps-coverage
 	@$(MAKE) -s --no-print-directory $(COVERAGE)/objs/nginx $(COVERAGE_UNITS)
 	@find $(COVERAGE) -name '*.gcda' -delete
 	@chmod -R a+rwX $(COVERAGE)

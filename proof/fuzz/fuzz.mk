@@ -1,5 +1,7 @@
 # --- fuzzing: libFuzzer on what sees foreign bytes
 
+PACKAGES_fuzz = $(PACKAGES_test) clang llvm libclang-rt-dev
+
 FUZZ         = $(PROOF)/fuzz
 FUZZ_TARGETS = $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
 FUZZ_CFLAGS  = -std=c99 -g -O1 -D_GNU_SOURCE $(WARNINGS) -Iinclude -It/unit \
@@ -14,7 +16,7 @@ REPLAYS      = $(patsubst t/fuzz/corpus/%,$(BUILD)/replay/%.t,\
 .PHONY: fuzz check-fuzz
 
 # all targets, or FUZZ_TARGETS="project time"
-fuzz: proof-deps
+fuzz: deps-fuzz
 	@$(MAKE) --no-print-directory \
 	    $(foreach t,$(FUZZ_TARGETS),$(FUZZ)/$(t) $(FUZZ)/$(t).cov)
 	@for target in $(FUZZ_TARGETS); do \

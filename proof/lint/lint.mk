@@ -1,5 +1,7 @@
 # --- what reads the code
 
+PACKAGES_lint = $(PACKAGES_build) perl clang-tidy cppcheck
+
 LINT       = $(PROOF)/lint
 LINT_C     = $(patsubst %.c,$(LINT)/%.ok,$(sort $(SOURCES)))
 LINT_INCS  = -Iinclude -I$(BUILD)/objs $(addprefix -I$(NGINX_SRC)/src/, core \
@@ -17,7 +19,7 @@ LINT_LAYERS = $(addprefix ngx_plum_module/,core redis runtime request \
 
 .PHONY: lint lint-style lint-circles lint-cppcheck
 
-lint: proof-deps
+lint: deps-lint
 	@$(MAKE) --no-print-directory $(MODULE)
 	@$(MAKE) -s --no-print-directory -k lint-style lint-circles \
 	    lint-cppcheck $(LINT_C)

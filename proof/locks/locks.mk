@@ -12,7 +12,7 @@ comma       = ,
 .PHONY: test-locks
 
 # the last step: with the locking left out, the same check must fail
-test-locks: proof-deps
+test-locks: deps-core
 	@$(MAKE) -s --no-print-directory $(LOCKS)/objs/nginx
 	$(LOCKS_ENV) $(PROOF_PROVE) $(LOCKS_SUITE)
 	@echo "without the locking:"

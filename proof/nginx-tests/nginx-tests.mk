@@ -10,7 +10,7 @@ NGINX_TESTS_MODULES = $(addprefix --with-, http_addition_module \
 .PHONY: test-nginx
 
 # SUITE: a checkout of nginx-tests; FILES: some of it
-test-nginx: proof-deps
+test-nginx: deps-core
 	@[ -e '$(SUITE)/lib/Test/Nginx.pm' ] || { \
 	    echo 'usage: make test-nginx SUITE=checkout-of-nginx-tests'; exit 2; }
 	@$(MAKE) -s --no-print-directory SUITE= $(NGINX_TESTS)/objs/nginx

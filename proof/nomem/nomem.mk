@@ -4,7 +4,7 @@ NOMEM_WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -Wno-unused-result
 
 .PHONY: test-nomem test-nomem-gateway
 
-test-nomem: proof-deps
+test-nomem: deps-core
 	@$(MAKE) -s --no-print-directory $(PROOF)/nomem.t
 	$(PROVE) -v $(PROOF)/nomem.t
 
@@ -24,7 +24,7 @@ FAIL_FLAGS = -include $(CURDIR)/proof/nomem/fail.h -Wno-unused-function
 
 test-nomem: test-nomem-gateway
 
-test-nomem-gateway: proof-deps
+test-nomem-gateway: deps-core
 	@$(MAKE) -s --no-print-directory $(NOMEM)/objs/nginx
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(NOMEM)/objs/nginx \
 	    ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=print_suppressions=0 \

@@ -2,6 +2,6 @@
 
 .PHONY: test-reloads
 
-test-reloads: proof-deps
+test-reloads: deps-test
 	@$(MAKE) -s --no-print-directory $(MODULE)
 	$(PROVE) -v proof/reloads/reloads.t

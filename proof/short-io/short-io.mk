@@ -5,7 +5,7 @@ SHORT_IO = $(PROOF)/short_io.so
 .PHONY: test-short
 
 # that some were is part of the test
-test-short: proof-deps
+test-short: deps-test
 	@$(MAKE) -s --no-print-directory $(MODULE) $(SHORT_IO)
 	@rm -f $(PROOF)/short_io.log
 	SHORT_IO_LOG=$(CURDIR)/$(PROOF)/short_io.log \

@@ -2,6 +2,8 @@
 # that reload tell workers apart by their titles, which valgrind hides; the
 # sanitizers run those.
 
+PACKAGES_valgrind = $(PACKAGES_core) valgrind
+
 VALGRIND       = $(PROOF)/valgrind
 VALGRIND_SUITE = $(addprefix t/,00_harness.t ack.t hangup.t idempotency.t \
                  in_flight.t project.t redis.t redis_fake.t settle.t \
@@ -9,7 +11,7 @@ VALGRIND_SUITE = $(addprefix t/,00_harness.t ack.t hangup.t idempotency.t \
 
 .PHONY: test-valgrind
 
-test-valgrind: proof-deps
+test-valgrind: deps-valgrind
 	@$(MAKE) -s --no-print-directory $(VALGRIND)/objs/nginx
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(VALGRIND)/objs/nginx \
 	    TEST_NGINX_WRAPPER='$(CURDIR)/proof/valgrind/run %%TESTDIR%%' \
