@@ -60,4 +60,10 @@ ngx_http_plum_queue_t *ngx_http_plum_conf_queue_find(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_accept_t *accept);
 
 
+/* [warn] of what the configuration that is being replaced had more */
+
+void ngx_http_plum_conf_removed(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
+
+
 #endif /* _NGX_HTTP_PLUM_QUEUE_H_INCLUDED_ */

@@ -259,6 +259,8 @@ ngx_http_plum_conf_queues(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
         }
     }
 
+    ngx_http_plum_conf_removed(cf, pmcf);
+
     return NGX_OK;
 }
 

@@ -33,6 +33,8 @@ static ngx_int_t ngx_http_plum_accept_view(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_uint_t n);
 static ngx_int_t ngx_http_plum_accept_project(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_uint_t n, ngx_str_t *body);
+static void ngx_http_plum_accept_free(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_accept_outcome(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_uint_t ngx_http_plum_accept_appended(ngx_http_plum_ctx_t *ctx);
@@ -63,7 +65,11 @@ ngx_http_plum_accept(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     queue = &ctx->plcf->accept->queue->queue;
 
-    if (queue->ops->accept(queue, ctx->accept) == NGX_AGAIN) {
+    rc = queue->ops->accept(queue, ctx->accept);
+
+    ngx_http_plum_accept_free(r, ctx);
+
+    if (rc == NGX_AGAIN) {
         ctx->waiting = 1;
         rc = ngx_http_plum_suspend(r);
 
@@ -254,6 +260,23 @@ ngx_http_plum_accept_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     body->len = result.length;
 
     return result.listed ? NGX_OK : NGX_DONE;
+}
+
+
+/* the queue has its own copies of the views; small ones stay in the pool */
+
+static void
+ngx_http_plum_accept_free(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ctx->accept->nbodies; i++) {
+        if (ctx->accept->bodies[i].data != ctx->clean.data) {
+            (void) ngx_pfree(r->pool, ctx->accept->bodies[i].data);
+        }
+    }
+
+    ctx->accept->nbodies = 0;
 }
 
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <plum_cluster.h>
+#include <plum_queue.h>
 #include <plum_record.h>
 
 
@@ -129,6 +130,64 @@ check_cluster(const redisReply *reply)
 }
 
 
+/* a string of an element of the reply, whole */
+
+static void
+check_inside(const redisReply *reply, const plum_str_t *str)
+{
+    check(reply->type == REDIS_REPLY_STRING
+          && str->data == (const uint8_t *) reply->str
+          && str->len == (size_t) reply->len);
+}
+
+
+static void
+check_queue(const redisReply *reply)
+{
+    size_t                     i, n;
+    redisReply               **element;
+    plum_queue_take_reply_t    take;
+    plum_queue_accept_reply_t  accept;
+
+    for (n = 0; n <= PLUM_QUEUE_TARGETS + 1; n++) {
+
+        if (plum_queue_accept_reply(reply, n, &accept) != PLUM_OK) {
+            continue;
+        }
+
+        check(accept.result <= PLUM_QUEUE_FULL);
+        check(accept.result != PLUM_QUEUE_FULL || accept.full < n);
+        check(accept.result != PLUM_QUEUE_ACCEPTED
+              || (accept.ntargets == n && n <= PLUM_QUEUE_TARGETS
+                  && reply->elements == n + 1));
+    }
+
+    if (plum_queue_take_reply(reply, &take) != PLUM_OK) {
+        return;
+    }
+
+    check(take.nentries <= PLUM_QUEUE_BATCH);
+
+    if (take.paused) {
+        check(take.nentries == 0);
+        check_inside(reply->element[2], &take.by);
+        return;
+    }
+
+    check(reply->elements == 2 + take.nentries);
+
+    for (i = 0; i < take.nentries; i++) {
+        element = reply->element[2 + i]->element;
+
+        check(take.entries[i].count > 0 && take.entries[i].attempt > 0);
+        check_inside(element[0], &take.entries[i].id);
+        check_inside(element[4], &take.entries[i].key);
+        check_inside(element[5], &take.entries[i].event);
+        check_inside(element[6], &take.entries[i].body);
+    }
+}
+
+
 /* what has come and is not used up yet */
 
 static void
@@ -176,6 +235,7 @@ check_stream(plum_resp_walk_t *walk, const char *data, size_t *at, size_t len,
                 check(integer == 0 || reply->integer == own.integer);
                 check_judge(reply);
                 check_cluster(reply);
+                check_queue(reply);
                 freeReplyObject(reply);
             }
 
