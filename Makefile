@@ -37,10 +37,15 @@ CORE_OBJS = $(CORE:ngx_plum_module/core/%.c=$(BUILD)/core/%.o)
 STORE     = $(wildcard ngx_plum_module/runtime/ngx_plum_*memory*.c)
 UNITS     = $(patsubst t/unit/%.c,$(BUILD)/unit/%.t,$(wildcard t/unit/test_*.c))
 
-# of the runtime: with the headers of NGINX, without NGINX
+# with the headers of NGINX, without NGINX
 STORE_UNIT = $(BUILD)/unit/store_memory.t
 STORE_INCS = -I$(BUILD)/objs $(addprefix -I$(NGINX_SRC)/src/,core event \
              event/modules event/quic os/unix)
+RULES_UNIT = $(BUILD)/unit/same_rules.t
+RULES      = ngx_plum_module/request/ngx_http_plum_rules.c
+RULES_INCS = $(STORE_INCS) $(addprefix -I$(NGINX_SRC)/src/,http \
+             http/modules http/v2 http/v3)
+NGX_UNITS  = $(STORE_UNIT) $(RULES_UNIT)
 
 WARNINGS     = -W -Wall -Wextra -Werror
 # with clang -Wextra undoes the -Wno-unused-parameter that NGINX gives
@@ -61,7 +66,7 @@ run: deps-run
 
 test: deps-test
 	$(MAKE) $(MODULE) unit
-	$(PROVE) $(UNITS) $(STORE_UNIT) t/*.t
+	$(PROVE) $(UNITS) $(NGX_UNITS) t/*.t
 
 # installs the packages of PACKAGES_NAME that are missing; needs root only if
 # one is
@@ -113,7 +118,7 @@ $(MODULE): $(SOURCES) $(HEADERS) $(BUILD)/objs/Makefile
 	@# an nginx that runs has the old one mapped
 	@cp $(BUILD)/objs/ngx_http_plum_module.so $@.new && mv $@.new $@
 
-unit: $(UNITS) $(STORE_UNIT)
+unit: $(UNITS) $(NGX_UNITS)
 
 $(BUILD)/core/%.o: ngx_plum_module/core/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -138,8 +143,15 @@ $(STORE_UNIT): t/unit/store_memory.c t/unit/unit.h $(STORE) $(HEADERS) \
 	@$(CC) $(filter-out -std=%,$(UNIT_CFLAGS)) -Wno-unused-parameter \
 	    $(STORE_INCS) -o $@ $< $(STORE) -lcmocka -lcrypto
 
+$(RULES_UNIT): t/unit/same_rules.c t/unit/unit.h $(RULES) $(HEADERS) \
+    | $(MODULE)
+	@mkdir -p $(@D)
+	@echo "compiling $@"
+	@$(CC) $(filter-out -std=%,$(UNIT_CFLAGS)) -Wno-unused-parameter \
+	    $(RULES_INCS) -o $@ $< $(RULES) -lcmocka
+
 check-unit: unit
-	$(PROVE) $(UNITS) $(STORE_UNIT)
+	$(PROVE) $(UNITS) $(NGX_UNITS)
 
 check-t: $(MODULE)
 	$(PROVE) t/*.t

@@ -255,8 +255,8 @@ typedef struct {
     unsigned                    *capture_slots;
     unsigned                    *signature_slots;    /* token or timestamp */
     unsigned                     event_slot;
-    ngx_http_plum_names_t        stale;      /* headers not forwarded */
     u_char                       owner[PLUM_OWNER_LEN];  /* of its records */
+    ngx_http_plum_names_t        stale;      /* headers not forwarded */
     ngx_http_plum_certificate_t *certificate;    /* NULL: the connection's
                                                     does not matter */
     ngx_http_plum_view_t        *views;      /* of accept, by consumer */
@@ -266,6 +266,15 @@ typedef struct {
 /* copies are known: the location has an idempotency key */
 
 #define ngx_http_plum_dedupes(plcf)  ((plcf)->idempotency || (plcf)->accept)
+
+
+/*
+ * 1 if a request that was judged by the rules of one location needs no other
+ * judgement to be forwarded by the other one, see ngx_http_plum_rules.c.
+ */
+
+ngx_uint_t ngx_http_plum_same_rules(const ngx_http_plum_loc_conf_t *one,
+    const ngx_http_plum_loc_conf_t *two);
 
 
 /* a location where plum is on, for the checks after all is merged */
@@ -557,7 +566,12 @@ ngx_int_t ngx_http_plum_put_aside(ngx_http_request_t *r,
 void ngx_http_plum_put_back(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 void ngx_http_plum_forgo_body(ngx_http_request_t *r);
 
-/* ctx: NULL where the request was not judged; found again after redirects */
+/*
+ * ctx: that of the main request, found again after internal redirects, which
+ * wipe the contexts of modules.  It is there as soon as the request is bound
+ * to a location with "plum on", judged or not: see its verdict.  NULL: it is
+ * not bound, or "rewrite" has moved it out of its rules before any stage.
+ */
 
 ngx_http_plum_ctx_t *ngx_http_plum_get_ctx(ngx_http_request_t *r);
 ngx_http_plum_ctx_t *ngx_http_plum_create_ctx(ngx_http_request_t *r,
@@ -665,15 +679,23 @@ void ngx_http_plum_hop_location(ngx_http_request_t *r,
 plum_outcome_t ngx_http_plum_judge(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
-/* settle: by the outcome; ends the claim once, whoever calls first */
+/*
+ * settle: ends the claim by the outcome, once, whoever calls first.  answer,
+ * or NULL, is kept with the record of a success.
+ *
+ * hold: the claim is ours from now on, and is renewed until it is settled.
+ */
 
 void ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
     ngx_str_t *answer);
 void ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 
 /*
- * hangup: from now on a forward goes on when the sender leaves, over HTTP/3
- * also when its connection ends
+ * hangup: watch wraps the content handler of a request that has passed, so
+ * that a forward goes on when the sender leaves, over HTTP/3 also when its
+ * connection ends.  To be called again after a redirect, which chooses another
+ * handler.  Does nothing without a content handler, and where a request is
+ * only observed and no claim is held.
  */
 
 void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
@@ -688,10 +710,14 @@ ngx_int_t ngx_http_plum_ack_choose(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 ngx_uint_t ngx_http_plum_ack(const ngx_http_plum_ctx_t *ctx);
 
-/* answer: filters, and answers to duplicates and dropped events */
+/*
+ * answer: filters.  send_known answers a request that is not forwarded, as its
+ * answer is known: a duplicate, by the kept answer or the code of plum_ack, or
+ * a dropped event, by the code.  It finalizes the request and returns NGX_DONE.
+ */
 
 ngx_int_t ngx_http_plum_answer_init(void);
-ngx_int_t ngx_http_plum_send_duplicate(ngx_http_request_t *r,
+ngx_int_t ngx_http_plum_send_known(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 /*

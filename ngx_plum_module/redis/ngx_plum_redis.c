@@ -300,7 +300,10 @@ ngx_plum_redis_send(ngx_plum_redis_call_t *call)
 }
 
 
-/* it was not executed: it is sent again, to wherever it belongs then */
+/*
+ * It was not executed: it is sent again, to wherever it belongs then.
+ * NGX_DECLINED: it was cancelled, or has had all its tries or its time.
+ */
 
 static ngx_int_t
 ngx_plum_redis_retry(ngx_plum_redis_call_t *call)

@@ -406,7 +406,7 @@ ngx_http_plum_swallow(ngx_http_request_t *r, ngx_chain_t *in)
 /* a duplicate, or an event that is dropped */
 
 ngx_int_t
-ngx_http_plum_send_duplicate(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+ngx_http_plum_send_known(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     ngx_int_t  rc;
 

@@ -269,7 +269,7 @@ ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         }
 
         if (rc == NGX_DONE) {
-            return ngx_http_plum_send_duplicate(r, ctx);
+            return ngx_http_plum_send_known(r, ctx);
         }
 
         return ngx_http_plum_fail(r, ctx, rc);
@@ -332,23 +332,9 @@ static ngx_int_t
 ngx_http_plum_again(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     const ngx_http_plum_loc_conf_t *plcf)
 {
-    const ngx_http_plum_loc_conf_t  *own;
-
-    own = ctx->plcf;
-
     if (plcf->enable
-        && plcf != own
         && plcf->mode == NGX_HTTP_PLUM_ENFORCE
-        && (plcf->mode != own->mode
-            || plcf->tls != own->tls
-            || plcf->types != own->types
-            || plcf->max_body != own->max_body
-            || plcf->signatures != own->signatures
-            || plcf->satisfy != own->satisfy
-            || plcf->allowlist != own->allowlist
-            || plcf->idempotency != own->idempotency
-            || plcf->accept != own->accept
-            || plcf->key != own->key))
+        && !ngx_http_plum_same_rules(plcf, ctx->plcf))
     {
         ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST,
                                   "internal redirect");

@@ -5,7 +5,6 @@
 
 
 #include <ngx_http_plum.h>
-#include <plum_encoding.h>
 
 #include <openssl/sha.h>
 
@@ -395,7 +394,7 @@ ngx_http_plum_get_body_sha256(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     (void) SHA256(ctx->raw.data, ctx->raw.len, digest);
 
-    plum_hex_encode(digest, SHA256_DIGEST_LENGTH, value->data);
+    (void) ngx_hex_dump(value->data, digest, SHA256_DIGEST_LENGTH);
     value->len = SHA256_DIGEST_LENGTH * 2;
 
     return NGX_OK;

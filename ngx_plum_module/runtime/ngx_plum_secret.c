@@ -128,7 +128,7 @@ ngx_plum_secret_read(ngx_conf_t *cf, ngx_plum_secret_t *secret,
     }
 
     (void) SHA256(secret->bytes.data, secret->bytes.len, digest);
-    plum_hex_encode(digest, NGX_PLUM_SECRET_PRINT / 2, secret->print);
+    (void) ngx_hex_dump(secret->print, digest, NGX_PLUM_SECRET_PRINT / 2);
 
     if (secret->bytes.len < NGX_PLUM_SECRET_SHORT) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
