@@ -5,50 +5,39 @@
 
 
 #include <ngx_http_plum_conf.h>
+#include <ngx_plum_parameter.h>
 
 
-typedef char *(*ngx_http_plum_parameter_pt)(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
-
-typedef struct {
-    ngx_str_t                   name;
-    ngx_http_plum_parameter_pt  handler;
-} ngx_http_plum_parameter_t;
-
-
-static char *ngx_http_plum_idempotency_retention(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
-static char *ngx_http_plum_idempotency_lease(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_in_flight(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_unavailable(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_success(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_in_doubt(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
-static char *ngx_http_plum_idempotency_replicas(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_scope(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value);
-static char *ngx_http_plum_idempotency_time(ngx_str_t *value,
-    ngx_msec_t *msec);
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 
 
-static const ngx_http_plum_parameter_t  ngx_http_plum_parameters[] = {
-    { ngx_string("retention="), ngx_http_plum_idempotency_retention },
-    { ngx_string("lease="), ngx_http_plum_idempotency_lease },
-    { ngx_string("in_flight="), ngx_http_plum_idempotency_in_flight },
-    { ngx_string("unavailable="), ngx_http_plum_idempotency_unavailable },
-    { ngx_string("success="), ngx_http_plum_idempotency_success },
-    { ngx_string("in_doubt="), ngx_http_plum_idempotency_in_doubt },
-    { ngx_string("answer="), ngx_http_plum_idempotency_answer },
-    { ngx_string("wait_replicas="), ngx_http_plum_idempotency_replicas },
-    { ngx_string("scope="), ngx_http_plum_idempotency_scope },
-    { ngx_null_string, NULL }
+static const ngx_plum_parameter_t  ngx_http_plum_parameters[] = {
+    { ngx_string("retention="), ngx_plum_parameter_time,
+      offsetof(ngx_http_plum_idempotency_t, retention), 0 },
+    { ngx_string("lease="), ngx_plum_parameter_time,
+      offsetof(ngx_http_plum_idempotency_t, lease), 0 },
+    { ngx_string("in_flight="), ngx_http_plum_idempotency_in_flight,
+      offsetof(ngx_http_plum_idempotency_t, wait), 0 },
+    { ngx_string("unavailable="), ngx_http_plum_idempotency_unavailable, 0,
+      0 },
+    { ngx_string("success="), ngx_http_plum_idempotency_success, 0, 0 },
+    { ngx_string("in_doubt="), ngx_http_plum_idempotency_in_doubt, 0, 0 },
+    { ngx_string("answer="), ngx_http_plum_idempotency_answer, 0, 0 },
+    { ngx_string("wait_replicas="), ngx_plum_parameter_number,
+      offsetof(ngx_http_plum_idempotency_t, replicas), 0 },
+    { ngx_string("scope="), ngx_http_plum_idempotency_scope, 0, 0 },
+    { ngx_null_string, NULL, 0, 0 }
 };
 
 
@@ -58,11 +47,8 @@ ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_plum_loc_conf_t *plcf = conf;
 
-    char                             *text;
-    ngx_str_t                        *value, parameter;
-    ngx_uint_t                        i;
-    ngx_http_plum_idempotency_t      *idempotency;
-    const ngx_http_plum_parameter_t  *p;
+    ngx_str_t                    *value;
+    ngx_http_plum_idempotency_t  *idempotency;
 
     if (plcf->idempotency != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -98,33 +84,11 @@ ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
     idempotency->wait = 5 * 1000;
     idempotency->success.class_2xx = 1;
 
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        for (p = ngx_http_plum_parameters; p->handler; p++) {
-            if (value[i].len >= p->name.len
-                && ngx_strncmp(value[i].data, p->name.data, p->name.len) == 0)
-            {
-                break;
-            }
-        }
-
-        if (p->handler == NULL) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        parameter.data = value[i].data + p->name.len;
-        parameter.len = value[i].len - p->name.len;
-
-        text = p->handler(cf, idempotency, &parameter);
-
-        if (text) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\", %s", &value[i],
-                               text);
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_plum_parameters(cf, ngx_http_plum_parameters, idempotency,
+                            &value[2], cf->args->nelts - 2)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (idempotency->retention < idempotency->lease) {
@@ -141,28 +105,12 @@ ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* these return what is wrong, or NULL */
-
-static char *
-ngx_http_plum_idempotency_retention(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
-{
-    return ngx_http_plum_idempotency_time(value, &idempotency->retention);
-}
-
-
-static char *
-ngx_http_plum_idempotency_lease(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
-{
-    return ngx_http_plum_idempotency_time(value, &idempotency->lease);
-}
-
-
 static char *
 ngx_http_plum_idempotency_in_flight(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_idempotency_t *idempotency = conf;
+
     ngx_str_t  time;
 
     if (ngx_strcmp(value->data, "refuse") == 0) {
@@ -177,14 +125,16 @@ ngx_http_plum_idempotency_in_flight(ngx_conf_t *cf,
     time.data = value->data + 5;
     time.len = value->len - 5;
 
-    return ngx_http_plum_idempotency_time(&time, &idempotency->wait);
+    return ngx_plum_parameter_time(cf, row, conf, &time);
 }
 
 
 static char *
 ngx_http_plum_idempotency_unavailable(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_idempotency_t *idempotency = conf;
+
     if (ngx_strcmp(value->data, "forward") == 0) {
         idempotency->forward = 1;
         return NULL;
@@ -201,8 +151,10 @@ ngx_http_plum_idempotency_unavailable(ngx_conf_t *cf,
 
 static char *
 ngx_http_plum_idempotency_success(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_idempotency_t *idempotency = conf;
+
     plum_str_t    text;
     plum_error_t  err;
 
@@ -219,8 +171,10 @@ ngx_http_plum_idempotency_success(ngx_conf_t *cf,
 
 static char *
 ngx_http_plum_idempotency_in_doubt(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_idempotency_t *idempotency = conf;
+
     if (ngx_strcmp(value->data, "hold") == 0) {
         idempotency->hold = 1;
         return NULL;
@@ -237,8 +191,10 @@ ngx_http_plum_idempotency_in_doubt(ngx_conf_t *cf,
 
 static char *
 ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_idempotency_t *idempotency = conf;
+
     ssize_t  size;
 
     if (ngx_strcmp(value->data, "off") == 0) {
@@ -258,30 +214,14 @@ ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
 }
 
 
-static char *
-ngx_http_plum_idempotency_replicas(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n == NGX_ERROR || n == 0) {
-        return "it must be a number above zero";
-    }
-
-    idempotency->replicas = n;
-
-    return NULL;
-}
-
-
 /* a variable would not be looked at, so what would look like one is refused */
 
 static char *
 ngx_http_plum_idempotency_scope(ngx_conf_t *cf,
-    ngx_http_plum_idempotency_t *idempotency, ngx_str_t *value)
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_idempotency_t *idempotency = conf;
+
     u_char  ch;
     size_t  i;
 
@@ -301,27 +241,6 @@ ngx_http_plum_idempotency_scope(ngx_conf_t *cf,
     }
 
     idempotency->scope = *value;
-
-    return NULL;
-}
-
-
-static char *
-ngx_http_plum_idempotency_time(ngx_str_t *value, ngx_msec_t *msec)
-{
-    ngx_int_t  n;
-
-    n = ngx_parse_time(value, 0);
-
-    if (n == NGX_ERROR) {
-        return "it must be a time";
-    }
-
-    if (n == 0) {
-        return "it must not be zero";
-    }
-
-    *msec = (ngx_msec_t) n;
 
     return NULL;
 }

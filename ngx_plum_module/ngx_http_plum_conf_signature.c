@@ -5,6 +5,21 @@
 
 
 #include <ngx_http_plum_conf.h>
+#include <ngx_plum_parameter.h>
+
+
+static char *ngx_http_plum_signature_secret(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+static char *ngx_http_plum_signature_scheme(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+
+
+/* the others are parameters of the scheme */
+
+static const ngx_plum_parameter_t  ngx_http_plum_signature_parameters[] = {
+    { ngx_string("secret="), ngx_http_plum_signature_secret, 0, 1 },
+    { ngx_null_string, ngx_http_plum_signature_scheme, 0, 1 }
+};
 
 
 char *
@@ -12,10 +27,8 @@ ngx_http_plum_conf_signature(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_plum_loc_conf_t *plcf = conf;
 
-    u_char                      *p;
     ngx_str_t                   *value;
-    ngx_uint_t                   i;
-    plum_str_t                   name, text;
+    plum_str_t                   name;
     plum_error_t                 err;
     const plum_str_t            *place;
     const plum_scheme_t         *row;
@@ -53,41 +66,11 @@ ngx_http_plum_conf_signature(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_plum_conf_where(cf, &signature->where);
 
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        p = (u_char *) ngx_strchr(value[i].data, '=');
-
-        if (p == NULL || p == value[i].data) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        name.data = value[i].data;
-        name.len = p - value[i].data;
-        text.data = p + 1;
-        text.len = value[i].data + value[i].len - text.data;
-
-        if (name.len == 6 && ngx_strncmp(name.data, "secret", 6) == 0) {
-
-            if (signature->secret.len || text.len == 0) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid parameter \"%V\", "
-                                   "one secret is needed", &value[i]);
-                return NGX_CONF_ERROR;
-            }
-
-            signature->secret.data = p + 1;
-            signature->secret.len = text.len;
-            continue;
-        }
-
-        if (plum_scheme_set(&signature->scheme, &name, &text, &err)
-            != PLUM_OK)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_plum_parameters(cf, ngx_http_plum_signature_parameters, signature,
+                            &value[2], cf->args->nelts - 2)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (signature->secret.len == 0) {
@@ -108,4 +91,52 @@ ngx_http_plum_conf_signature(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_plum_signature_secret(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
+{
+    ngx_http_plum_signature_t *signature = conf;
+
+    if (signature->secret.len || value->len == 0) {
+        return "one secret is needed";
+    }
+
+    signature->secret = *value;
+
+    return NULL;
+}
+
+
+static char *
+ngx_http_plum_signature_scheme(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
+{
+    ngx_http_plum_signature_t *signature = conf;
+
+    u_char        *p;
+    plum_str_t     name, text;
+    plum_error_t   err;
+
+    p = (u_char *) ngx_strchr(value->data, '=');
+
+    if (p == NULL || p == value->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown parameter \"%V\"", value);
+        return NGX_CONF_ERROR;
+    }
+
+    name.data = value->data;
+    name.len = p - value->data;
+    text.data = p + 1;
+    text.len = value->data + value->len - text.data;
+
+    if (plum_scheme_set(&signature->scheme, &name, &text, &err) != PLUM_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NULL;
 }

@@ -4,6 +4,7 @@
  */
 
 
+#include <ngx_plum_parameter.h>
 #include <ngx_plum_store_redis.h>
 #include <ngx_plum_secret.h>
 
@@ -15,38 +16,19 @@
 #define NGX_PLUM_REDIS_PREFIX    256
 
 
-typedef struct ngx_plum_redis_parameter_s  ngx_plum_redis_parameter_t;
-
-struct ngx_plum_redis_parameter_s {
-    ngx_str_t                 name;
-    char                   *(*handler)(ngx_conf_t *cf,
-                                       ngx_plum_redis_conf_t *conf,
-                                       ngx_str_t *value, size_t offset);
-    size_t                    offset;
-    ngx_uint_t                tls;       /* needs rediss:// */
-};
-
-
 static char *ngx_plum_redis_address(ngx_conf_t *cf,
     ngx_plum_redis_conf_t *conf,
     ngx_str_t *scheme, ngx_str_t *address);
 static char *ngx_plum_redis_user(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *address);
-static char *ngx_plum_redis_parameter(ngx_conf_t *cf,
-    ngx_plum_redis_conf_t *conf, ngx_str_t *parameter, ngx_uint_t *seen);
-static char *ngx_plum_redis_string(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset);
-static char *ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset);
+static char *ngx_plum_redis_string(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *data, ngx_str_t *value);
+static char *ngx_plum_redis_tls_string(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *data, ngx_str_t *value);
+static char *ngx_plum_redis_prefix(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *data, ngx_str_t *value);
 static char *ngx_plum_redis_password(ngx_conf_t *cf,
-    ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset);
-static char *ngx_plum_redis_timeout(ngx_conf_t *cf,
-    ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset);
-static char *ngx_plum_redis_pending(ngx_conf_t *cf,
-    ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset);
+    const ngx_plum_parameter_t *row, void *data, ngx_str_t *value);
 static char *ngx_plum_redis_check(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf);
 static char *ngx_plum_redis_error(ngx_conf_t *cf,
     ngx_plum_redis_conf_t *conf, const char *text);
@@ -55,21 +37,23 @@ static char *ngx_plum_redis_copy(ngx_conf_t *cf, ngx_str_t *dst, u_char *data,
 static void ngx_plum_redis_wipe(void *data);
 
 
-static const ngx_plum_redis_parameter_t  ngx_plum_redis_parameters[] = {
+static const ngx_plum_parameter_t  ngx_plum_redis_parameters[] = {
     { ngx_string("user="), ngx_plum_redis_string,
       offsetof(ngx_plum_redis_conf_t, user), 0 },
     { ngx_string("password_file="), ngx_plum_redis_password, 0, 0 },
     { ngx_string("database="), ngx_plum_redis_string,
       offsetof(ngx_plum_redis_conf_t, database), 0 },
-    { ngx_string("ca="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_conf_t, ca), 1 },
-    { ngx_string("certificate="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_conf_t, certificate), 1 },
-    { ngx_string("certificate_key="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_conf_t, certificate_key), 1 },
+    { ngx_string("ca="), ngx_plum_redis_tls_string,
+      offsetof(ngx_plum_redis_conf_t, ca), 0 },
+    { ngx_string("certificate="), ngx_plum_redis_tls_string,
+      offsetof(ngx_plum_redis_conf_t, certificate), 0 },
+    { ngx_string("certificate_key="), ngx_plum_redis_tls_string,
+      offsetof(ngx_plum_redis_conf_t, certificate_key), 0 },
     { ngx_string("prefix="), ngx_plum_redis_prefix, 0, 0 },
-    { ngx_string("timeout="), ngx_plum_redis_timeout, 0, 0 },
-    { ngx_string("max_pending="), ngx_plum_redis_pending, 0, 0 },
+    { ngx_string("timeout="), ngx_plum_parameter_time,
+      offsetof(ngx_plum_redis_conf_t, timeout), 0 },
+    { ngx_string("max_pending="), ngx_plum_parameter_number,
+      offsetof(ngx_plum_redis_conf_t, max_pending), 0 },
     { ngx_null_string, NULL, 0, 0 }
 };
 
@@ -79,11 +63,6 @@ ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_str_t *scheme, ngx_str_t *address, ngx_str_t *parameters,
     ngx_uint_t nparameters)
 {
-    char        *rc;
-    ngx_uint_t   i, seen;
-
-    seen = 0;
-
     conf->topology = &ngx_plum_redis_single;
     conf->timeout = NGX_PLUM_REDIS_TIMEOUT;
     conf->max_pending = NGX_PLUM_REDIS_PENDING;
@@ -96,13 +75,12 @@ ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
         }
     }
 
-    rc = ngx_plum_redis_address(cf, conf, scheme, address);
-
-    for (i = 0; rc == NGX_CONF_OK && i < nparameters; i++) {
-        rc = ngx_plum_redis_parameter(cf, conf, &parameters[i], &seen);
-    }
-
-    if (rc != NGX_CONF_OK || ngx_plum_redis_check(cf, conf) != NGX_CONF_OK) {
+    if (ngx_plum_redis_address(cf, conf, scheme, address) != NGX_CONF_OK
+        || ngx_plum_parameters(cf, ngx_plum_redis_parameters, conf,
+                               parameters, nparameters)
+           != NGX_CONF_OK
+        || ngx_plum_redis_check(cf, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -210,83 +188,46 @@ ngx_plum_redis_user(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
 
 
 static char *
-ngx_plum_redis_parameter(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
-    ngx_str_t *parameter, ngx_uint_t *seen)
-{
-    ngx_str_t                          value;
-    ngx_uint_t                         bit;
-    const ngx_plum_redis_parameter_t  *p;
-
-    for (p = ngx_plum_redis_parameters; p->handler; p++) {
-
-        if (parameter->len < p->name.len
-            || ngx_strncmp(parameter->data, p->name.data, p->name.len) != 0)
-        {
-            continue;
-        }
-
-        bit = (ngx_uint_t) 1 << (p - ngx_plum_redis_parameters);
-
-        if (*seen & bit) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\"", parameter);
-            return NGX_CONF_ERROR;
-        }
-
-        *seen |= bit;
-
-        if (p->tls && conf->ssl == NULL) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "parameter \"%V\" needs an address with "
-                               "\"rediss\"", parameter);
-            return NGX_CONF_ERROR;
-        }
-
-        value.data = parameter->data + p->name.len;
-        value.len = parameter->len - p->name.len;
-
-        if (p->handler(cf, conf, &value, p->offset) == NGX_CONF_OK) {
-            return NGX_CONF_OK;
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           parameter);
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown parameter \"%V\"",
-                       parameter);
-
-    return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_plum_redis_string(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset)
+ngx_plum_redis_string(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *data, ngx_str_t *value)
 {
     ngx_str_t  *field;
 
-    field = (ngx_str_t *) ((u_char *) conf + offset);
+    field = (ngx_str_t *) ((u_char *) data + row->offset);
 
-    if (value->len == 0 || field->len) {
-        return NGX_CONF_ERROR;
+    if (value->len == 0) {
+        return "it must not be empty";
     }
 
-    /* parameters of directives end with a NUL */
+    if (field->len) {
+        return "the address has another one";
+    }
 
     *field = *value;
 
-    return NGX_CONF_OK;
+    return NULL;
 }
 
 
 static char *
-ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset)
+ngx_plum_redis_tls_string(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *data, ngx_str_t *value)
 {
+    ngx_plum_redis_conf_t *conf = data;
+
+    return conf->ssl ? ngx_plum_redis_string(cf, row, data, value)
+                     : "it needs an address with \"rediss\"";
+}
+
+
+static char *
+ngx_plum_redis_prefix(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *data, ngx_str_t *value)
+{
+    ngx_plum_redis_conf_t *conf = data;
+
     if (value->len > NGX_PLUM_REDIS_PREFIX) {
-        return NGX_CONF_ERROR;
+        return "it must have 256 bytes at most";
     }
 
     /*
@@ -295,20 +236,21 @@ ngx_plum_redis_prefix(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
      */
 
     if (ngx_strlchr(value->data, value->data + value->len, '%')) {
-        return ngx_plum_redis_error(cf, conf,
-                                    "a prefix must not contain \"%\"");
+        return "a prefix must not contain \"%\"";
     }
 
     conf->prefix = *value;
 
-    return NGX_CONF_OK;
+    return NULL;
 }
 
 
 static char *
-ngx_plum_redis_password(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset)
+ngx_plum_redis_password(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *data, ngx_str_t *value)
 {
+    ngx_plum_redis_conf_t *conf = data;
+
     char                *rc;
     u_char              *buf;
     ssize_t              n;
@@ -317,7 +259,11 @@ ngx_plum_redis_password(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
 
     file = *value;
 
-    if (file.len == 0 || ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
+    if (file.len == 0) {
+        return "it must be the name of a file";
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -351,42 +297,6 @@ ngx_plum_redis_password(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
     ngx_free(buf);
 
     return rc;
-}
-
-
-static char *
-ngx_plum_redis_timeout(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset)
-{
-    ngx_int_t  n;
-
-    n = value->len ? ngx_parse_time(value, 0) : NGX_ERROR;
-
-    if (n == NGX_ERROR || n == 0) {
-        return NGX_CONF_ERROR;
-    }
-
-    conf->timeout = n;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_plum_redis_pending(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
-    ngx_str_t *value, size_t offset)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n == NGX_ERROR || n == 0) {
-        return NGX_CONF_ERROR;
-    }
-
-    conf->max_pending = n;
-
-    return NGX_CONF_OK;
 }
 
 
