@@ -36,6 +36,10 @@ static const field_t  others[] = {
     FIELD(enable), FIELD(where), FIELD(gate), FIELD(internal),
     FIELD(satisfy_outer), FIELD(allow), FIELD(allow_where),
 
+    /* how a queue delivers to this location, which is no way in */
+
+    FIELD(deliver),
+
     /* the answer, the log, variables */
 
     FIELD(ack), FIELD(acks), FIELD(log_level), FIELD(refuse),
