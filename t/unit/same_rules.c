@@ -36,9 +36,9 @@ static const field_t  others[] = {
     FIELD(enable), FIELD(where), FIELD(gate), FIELD(internal),
     FIELD(satisfy_outer), FIELD(allow), FIELD(allow_where),
 
-    /* how a queue delivers to this location, which is no way in */
+    /* how a queue delivers to this location, and signs: no way in */
 
-    FIELD(deliver),
+    FIELD(deliver), FIELD(sign),
 
     /* the answer, the log, variables */
 
