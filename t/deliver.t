@@ -54,8 +54,7 @@ $t->done_testing;
 
 
 sub one {
-    my $r = $t->accept({id => 'a', type => 'user.new', x => 1});
-    is($r->status, 200, 'accepted');
+    ok($t->accepted({id => 'a', type => 'user.new', x => 1}), 'accepted');
 
     my ($got) = $up->wait_for(1);
     is($got->{method}, 'POST', 'delivered by POST');
@@ -80,7 +79,7 @@ sub one {
 
 
 sub view {
-    $t->accept({id => 'b', type => 'order.paid', secret => 'x'});
+    $t->accepted({id => 'b', type => 'order.paid', secret => 'x'});
     my ($got) = $crm->wait_for(1);
     is($got->{body}, '{"id":"b"}', 'what the consumer may see');
     is($got->{uri}, '/deliver/crm', 'without a path it is that of the location');
@@ -94,7 +93,7 @@ sub view {
 sub connections {
     my $before = $up->connections;
     for my $n (1 .. 5) {
-        $t->accept({id => "keep$n", type => 'user.new'});
+        $t->accepted({id => "keep$n", type => 'user.new'});
         $up->wait_for(2 + $n);
     }
     is(scalar $up->connections, $before, 'no new connection is made');
@@ -108,7 +107,7 @@ sub connections {
 sub order {
     $up->forget;
     $t->pause('billing');
-    $t->accept({id => "o$_", type => 'user.new'}) for 1 .. 40;
+    $t->accepted({id => "o$_", type => 'user.new'}) for 1 .. 40;
     is(scalar $up->requests, 0, 'a consumer that is paused gets nothing');
     is(scalar(grep { $_->{k} =~ /^o/ } $t->entries('billing')), 40,
         'what is for it waits');
@@ -123,6 +122,7 @@ sub order {
 
 sub burst {
     $up->forget;
+    my $before = descriptors();
     my @answers = $t->parallel({}, map { {$t->event({id => "p$_"})} } 1 .. 60);
     is(scalar(grep { $_->status == 200 } @answers), 60, 'accepted at once');
     my @got = $up->wait_for(60, 10);
@@ -131,5 +131,15 @@ sub burst {
 
     is(scalar $redis->command('ZCARD', $t->key('lease', 'billing')), 0,
         'no lease is left');
+    cmp_ok(descriptors(), '<', $before + 20, 'no descriptor is left');
     return;
+}
+
+
+# that the worker has open
+
+sub descriptors {
+    my ($worker) = $t->workers;
+
+    return scalar(my @open = glob "/proc/$worker/fd/*");
 }

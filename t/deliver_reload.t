@@ -47,7 +47,7 @@ sub keys_of {
 
 sub reload_in_flight {
     $up->answer(gate => 'reload');
-    $t->accept({id => "r$_"}) for 1 .. 10;
+    $t->accepted({id => "r$_"}) for 1 .. 10;
     $up->wait_for(4, 10);
     ok($t->reload, 'reloaded with four attempts under way');
     is(scalar $up->requests, 4, 'the places are those of the host');
@@ -63,7 +63,7 @@ sub reload_in_flight {
 sub quit_in_flight {
     $up->forget;
     $up->answer(gate => 'quit');
-    $t->accept({id => "q$_"}) for 1 .. 4;
+    $t->accepted({id => "q$_"}) for 1 .. 4;
     $up->wait_for(4, 10);
     $t->signal('QUIT');
     $up->open_gate('quit');
@@ -80,7 +80,7 @@ sub quit_in_flight {
 sub dead_worker {
     $up->forget;
     $up->answer(gate => 'dead');
-    $t->accept({id => "d$_"}) for 1 .. 4;
+    $t->accepted({id => "d$_"}) for 1 .. 4;
     $up->wait_for(4, 10);
     $up->answer(status => 200);
     $t->kill_worker($_) for $t->workers;
@@ -90,7 +90,7 @@ sub dead_worker {
     my $keys = keys_of();
     is(scalar keys %$keys, 4, 'each event');
 
-    $t->accept({id => "after$_"}) for 1 .. 20;
+    $t->accepted({id => "after$_"}) for 1 .. 20;
     ok($t->empty('billing', 20), 'no place is lost');
     return;
 }
@@ -111,7 +111,7 @@ sub leases_end {
 sub poison {
     $up->forget;
     $up->answer(action => 'hang');
-    $t->accept({id => 'poison'});
+    $t->accepted({id => 'poison'});
     for my $n (1 .. 3) {
         is(scalar(my @got = $up->wait_for($n, 10)), $n, "attempt $n");
         $t->kill_worker($_) for $t->workers;
@@ -124,7 +124,7 @@ sub poison {
     is($dead[0]{k}, 'poison', 'that one');
     is($dead[0]{r}, 'poison', 'and the reason is said');
     $up->answer(status => 200);
-    $t->accept({id => 'well'});
+    $t->accepted({id => 'well'});
     ok($t->empty('billing'), 'others are delivered');
     return;
 }
@@ -137,7 +137,7 @@ sub timeout {
     ok($t->reload, 'with worker_shutdown_timeout');
     $up->forget;
     $up->answer(action => 'hang');
-    $t->accept({id => "t$_"}) for 1 .. 4;
+    $t->accepted({id => "t$_"}) for 1 .. 4;
     $up->wait_for(4, 10);
     $up->answer(status => 200);
     ok($t->reload, 'reloaded');
@@ -158,7 +158,7 @@ sub new_consumer {
         deliver => $setting{deliver} =~ s/concurrency=4/concurrency=1/r);
     ok($t->reload, 'a consumer more');
     $up->forget;
-    $t->accept({id => "n$_"}) for 1 .. 5;
+    $t->accepted({id => "n$_"}) for 1 .. 5;
     ok($t->empty($_), "$_ has its own") for qw(billing crm);
     is(scalar $up->requests, 10, 'both have all');
     return;

@@ -90,7 +90,7 @@ sub signed {
 sub macs {
     my $key = $t->next_key;
     $up->script({status => 500});
-    $t->accept({id => $key, type => 'mac'});
+    $t->accepted({id => $key, type => 'mac'});
     my @got = $up->wait_for(2);
     my ($id, $time, $content, @signatures) = signed($got[0]);
     is($id, $key, 'the id is the key');
@@ -109,7 +109,7 @@ sub macs {
 
 sub keys_of_ed25519 {
     $up->forget;
-    $t->accept({id => $t->next_key, type => 'key'});
+    $t->accepted({id => $t->next_key, type => 'key'});
     my ($got) = $up->wait_for(1);
     my (undef, undef, $content, @signatures) = signed($got);
     is(scalar @signatures, 2, 'two private keys');
@@ -125,7 +125,7 @@ sub keys_of_ed25519 {
 sub gate {
     $up->forget;
     my $key = $t->next_key;
-    $t->accept({id => $key, type => 'gate'});
+    $t->accepted({id => $key, type => 'gate'});
     is($t->ends($key, 1), '1:200:delivered', 'a gate takes what we sign');
     return;
 }

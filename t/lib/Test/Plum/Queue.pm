@@ -145,6 +145,16 @@ sub logged {
 }
 
 
+# likewise, again and again until it is: true if it was accepted
+
+sub accepted {
+    my ($self, $body, %opt) = @_;
+    return poll_until(sub {
+        return $self->accept($body, %opt)->status == 200;
+    }, 20);
+}
+
+
 # --- a look into Redis
 
 sub redis { return $_[0]{redis} }
