@@ -15,7 +15,7 @@ use Test::Plum::Redis;
 
 my $t = Test::Plum::Queue->new(workers => 2);
 my $other = Test::Plum::Queue->new(workers => 2);
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 
 my %setting = (
     shards => 'shards=4',

@@ -15,7 +15,7 @@ use Test::Plum::Queue;
 use Test::Plum::Redis;
 
 my $t = Test::Plum::Queue->new(workers => 2);
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 
 my %setting = (
     consumers => ['deliver billing /deliver/billing;'],

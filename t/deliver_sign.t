@@ -17,7 +17,7 @@ use Test::Plum::Queue;
 use Test::Plum::Redis;
 
 my $t = Test::Plum::Queue->new;
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 
 my $old = 'the old secret of a consumer';
 my $new = 'the new secret of a consumer';

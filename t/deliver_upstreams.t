@@ -16,7 +16,7 @@ use Test::Plum::Queue;
 use Test::Plum::Redis;
 
 my $t = Test::Plum::Queue->new;
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 my @NAMES = qw(secure fast next unbuffered);
 
 my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64,

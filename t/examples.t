@@ -205,7 +205,7 @@ sub consumers {
 sub queue {
     my $t = example('queue.conf', secrets => {'api-key' => $KEY,
         'billing-key' => 'the key of one consumer'});
-    my $redis = Test::Plum::Redis->new(test => $t, name => 'up6379', aof => 1);
+    my $redis = Test::Plum::Redis->new(test => $t, name => 'up6379', aof => 'always');
     my %up = map { $_ => $t->upstream("up$_") } 8081, 8082;
     $up{8081}->stop;
     $t->run;

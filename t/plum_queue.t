@@ -23,7 +23,7 @@ my $OPERATOR = '~plum:{orders* +scan +info +config|get +eval +xlen +xrange'
     . ' +zrem +hget +hmget +hset +hdel +time +pttl +set +del';
 
 my $t = Test::Plum::Queue->new;
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1, users => [
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always', users => [
     'nginx on >gateway ~plum:* +@all',
     "operator on >secret $OPERATOR",
     'guest on >guest ~plum:* +ping +xlen',

@@ -19,7 +19,7 @@ my $TOOL = dirname(__FILE__) . '/../tools/plum-queue';
 my $EVENTS = 12;
 
 my $t = Test::Plum::Queue->new;
-my $cluster = Test::Plum::Cluster->new(test => $t, aof => 1);
+my $cluster = Test::Plum::Cluster->new(test => $t, aof => 'always');
 
 my %conf = (
     store => 'redis+cluster://' . $cluster->seeds,

@@ -14,7 +14,7 @@ use Test::Plum::Queue;
 use Test::Plum::Redis;
 
 my $t = Test::Plum::Queue->new;
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 my @NAMES = qw(billing crm events raw stats);
 
 $t->gateway(

@@ -22,7 +22,7 @@ my $doc = do {
 my ($gateway, $reader) = map { rule($_) } qw(nginx ledger);
 
 my $t = Test::Plum::Queue->new;
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1, users => [
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always', users => [
     $gateway, $reader, $gateway =~ s/\Anginx/blind/r =~ s/ \+config\|get//r,
 ]);
 $t->secret('password', 'PASSWORD');

@@ -18,7 +18,7 @@ my $SHARDS = 6;
 
 my $t = Test::Plum::Queue->new(workers => 2);
 my $other = Test::Plum::Queue->new;
-my $cluster = Test::Plum::Cluster->new(test => $t, aof => 1);
+my $cluster = Test::Plum::Cluster->new(test => $t, aof => 'always');
 my %setting = (
     allow => 'all_of_them',
     store => 'redis+cluster://' . $cluster->seeds,

@@ -16,7 +16,7 @@ use Test::Plum::Redis;
 
 # one worker: what one connection has found is so for all
 my $t = Test::Plum::Queue->new;
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 $t->gateway(
     store => 'redis://127.0.0.1:%%PORT_redis%% timeout=400ms',
     consumers => ['deliver billing /deliver/billing;'],

@@ -16,7 +16,7 @@ use Test::Plum::Queue;
 use Test::Plum::Redis;
 
 my $t = Test::Plum::Queue->new;
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 my $replica = Test::Plum::Redis->new(test => $t, name => 'replica',
     conf => ['repl-diskless-sync-delay 0']);
 $redis->command('CONFIG', 'SET', 'repl-diskless-sync-delay', 0);

@@ -15,7 +15,7 @@ use Test::Plum::Redis;
 
 my $t = Test::Plum::Queue->new;
 my $other = Test::Plum::Queue->new;
-my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 my $small = 'plum_queue small { store events; publish p keep=1h; }';
 my @CONSUMERS = ('deliver a /deliver/a;', 'deliver b /deliver/b;');
 $t->gateway(consumers => \@CONSUMERS, http => $small);

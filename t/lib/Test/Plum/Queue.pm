@@ -4,7 +4,7 @@ package Test::Plum::Queue;
 # the queue "orders", in a redis-server of its own, and a look into it.
 #
 #   my $t = Test::Plum::Queue->new;
-#   my $redis = Test::Plum::Redis->new(test => $t, aof => 1);
+#   my $redis = Test::Plum::Redis->new(test => $t, aof => 'always');
 #   $t->gateway(consumers => ['deliver billing /deliver/billing;']);
 #   $t->pause('billing');                    # nothing is delivered meanwhile
 #   is($t->accept({id => 'a'})->status, 200, 'accepted');

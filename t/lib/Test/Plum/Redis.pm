@@ -27,7 +27,7 @@ my $PASSWORD = 'of the test itself';
 #   port      instead of the one of that name; address: where it listens
 #   sentinel  1: it is no store, but a Sentinel
 #   aof       1: appendonly.  What is killed has written it; the disk, which may
-#             be busy, is not waited for
+#             be busy, is not waited for.  "always": it is
 #   users     ACL rules, ["nginx on >secret ~plum:* +get", ...]; then the
 #             default user is off
 #   password  of the default user
@@ -80,7 +80,8 @@ sub write_conf {
         "unixsocket $self->{socket}", 'unixsocketperm 777',
         $self->_port_lines, $self->_user_lines, @{$self->{conf} || []},
     );
-    push @lines, 'appendonly yes', 'appendfsync no' if $self->{aof};
+    push @lines, 'appendonly yes', 'appendfsync '
+        . ($self->{aof} eq 'always' ? 'always' : 'no') if $self->{aof};
     $self->{test}->write_file("$self->{dir}/conf", join "\n", @lines, '');
     return;
 }
