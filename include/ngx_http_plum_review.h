@@ -54,6 +54,18 @@ ngx_int_t ngx_http_plum_review_unused(ngx_conf_t *cf,
 const plum_str_t *ngx_http_plum_review_inside(ngx_http_plum_loc_conf_t *plcf,
     const plum_str_t *path);
 
+/*
+ * Calls handler for each address that the server of the location listens on,
+ * and returns the bits of all that it has returned.
+ */
+
+typedef ngx_uint_t (*ngx_http_plum_review_address_pt)(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location, ngx_http_conf_addr_t *addr);
+
+ngx_uint_t ngx_http_plum_review_addresses(ngx_conf_t *cf,
+    ngx_http_plum_location_t *location,
+    ngx_http_plum_review_address_pt handler);
+
 
 /* the reviews, one row each of the table */
 

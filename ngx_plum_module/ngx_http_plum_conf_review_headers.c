@@ -26,36 +26,10 @@ ngx_int_t
 ngx_http_plum_review_headers(ngx_conf_t *cf,
     ngx_http_plum_location_t *location)
 {
-    ngx_uint_t                  p, a, s, let_in;
-    ngx_http_conf_port_t       *port;
-    ngx_http_conf_addr_t       *addr;
-    ngx_http_core_srv_conf_t  **cscf;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_uint_t  let_in;
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    if (cmcf->ports == NULL) {
-        return NGX_OK;
-    }
-
-    let_in = 0;
-    port = cmcf->ports->elts;
-
-    for (p = 0; p < cmcf->ports->nelts; p++) {
-        addr = port[p].addrs.elts;
-
-        for (a = 0; a < port[p].addrs.nelts; a++) {
-            cscf = addr[a].servers.elts;
-
-            for (s = 0; s < addr[a].servers.nelts; s++) {
-                if (cscf[s] == location->cscf) {
-                    let_in |= ngx_http_plum_review_address(cf, location,
-                                                           &addr[a]);
-                    break;
-                }
-            }
-        }
-    }
+    let_in = ngx_http_plum_review_addresses(cf, location,
+                                            ngx_http_plum_review_address);
 
     if (!let_in) {
         ngx_http_plum_review_names(cf, location);

@@ -7,7 +7,7 @@
 #include <ngx_http_plum_review.h>
 
 
-static void ngx_http_plum_review_listen(ngx_conf_t *cf,
+static ngx_uint_t ngx_http_plum_review_listen(ngx_conf_t *cf,
     ngx_http_plum_location_t *location, ngx_http_conf_addr_t *addr);
 static ngx_uint_t ngx_http_plum_loopback(struct sockaddr *sa);
 static void ngx_http_plum_review_protocols(ngx_conf_t *cf,
@@ -21,35 +21,10 @@ static void ngx_http_plum_review_certificate(ngx_conf_t *cf,
 ngx_int_t
 ngx_http_plum_review_tls(ngx_conf_t *cf, ngx_http_plum_location_t *location)
 {
-    ngx_uint_t                  p, a, s, secure;
-    ngx_http_conf_port_t       *port;
-    ngx_http_conf_addr_t       *addr;
-    ngx_http_core_srv_conf_t  **cscf;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_uint_t  secure;
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    if (cmcf->ports == NULL) {
-        return NGX_OK;
-    }
-
-    secure = 0;
-    port = cmcf->ports->elts;
-
-    for (p = 0; p < cmcf->ports->nelts; p++) {
-        addr = port[p].addrs.elts;
-
-        for (a = 0; a < port[p].addrs.nelts; a++) {
-            cscf = addr[a].servers.elts;
-
-            for (s = 0; s < addr[a].servers.nelts; s++) {
-                if (cscf[s] == location->cscf) {
-                    ngx_http_plum_review_listen(cf, location, &addr[a]);
-                    secure |= ngx_http_plum_secure(&addr[a]);
-                }
-            }
-        }
-    }
+    secure = ngx_http_plum_review_addresses(cf, location,
+                                            ngx_http_plum_review_listen);
 
     ngx_http_plum_review_version(cf, location, secure);
     ngx_http_plum_review_certificate(cf, location, secure);
@@ -58,10 +33,16 @@ ngx_http_plum_review_tls(ngx_conf_t *cf, ngx_http_plum_location_t *location)
 }
 
 
-static void
+/* whether the address has TLS */
+
+static ngx_uint_t
 ngx_http_plum_review_listen(ngx_conf_t *cf, ngx_http_plum_location_t *location,
     ngx_http_conf_addr_t *addr)
 {
+    ngx_uint_t  secure;
+
+    secure = ngx_http_plum_secure(addr) ? 1 : 0;
+
     if (location->plcf->tls->minimum == 0) {
 
         if (!ngx_http_plum_loopback(addr->opt.sockaddr)) {
@@ -69,12 +50,11 @@ ngx_http_plum_review_listen(ngx_conf_t *cf, ngx_http_plum_location_t *location,
                                     "\"plum_tls off\" on a public listen");
         }
 
-        return;
-    }
-
-    if (ngx_http_plum_secure(addr) && location->plcf->tls->version == NULL) {
+    } else if (secure && location->plcf->tls->version == NULL) {
         ngx_http_plum_review_protocols(cf, location);
     }
+
+    return secure;
 }
 
 

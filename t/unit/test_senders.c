@@ -79,69 +79,51 @@ deliver(const delivery_t *d)
 
 
 #define HUBSPOT_SECRET  "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
-#define HUBSPOT_BODY    "{'example_field':'example_value'}"
+#define HUBSPOT_MAC     "RnbPH7+UMKVkbV32P8bz450N4M56aPmcru1+D3kSDtw="
+
+#define PADDLE(signature, text, result)                                       \
+    { .preset = "paddle", .secret = "VALID_SECRET", .now = 1698796800,        \
+      .headers = { { "Paddle-Signature", signature } },                       \
+      .body = text, .rc = result }
+
+#define HUBSPOT(at, mac, stamp, host, path, result)                           \
+    { .preset = "hubspot", .secret = HUBSPOT_SECRET, .now = at,               \
+      .headers = { { "X-HubSpot-Signature-v3", mac },                         \
+                   { "X-HubSpot-Request-Timestamp", stamp },                  \
+                   { "Host", host } },                                        \
+      .uri = path, .body = "{'example_field':'example_value'}",               \
+      .rc = result }
+
 
 static const delivery_t  published[] = {
 
     /* PaddleHQ/paddle-node-sdk, webhooks-validator.test.ts */
 
-    { .preset = "paddle", .secret = "VALID_SECRET", .now = 1698796800,
-      .headers = { { "Paddle-Signature",
-                     "ts=1698796800;h1=a300428748dce5c70e4da19bffd60769591ea9"
-                     "69c99dea3105d0ec9612cf43f9" } },
-      .body = "{\"data\": [\"1\", \"2\"]}" },
-    { .preset = "paddle", .secret = "VALID_SECRET", .now = 1698796800,
-      .headers = { { "Paddle-Signature",
-                     "ts=1698796800;h1=28981e941fae76e53db32f3d2a83cb69db4147"
-                     "6595e84e1970a1b5d98f62b261;h1=28981e941fae76e53db32f3d2"
-                     "a83cb69db41476595e84e1970a1b5d98f62b261;h2=RANDOM_HASH"
-                   } },
-      .body = "{\"data\": \"value\"}" },
-    { .preset = "paddle", .secret = "VALID_SECRET", .now = 1698796800,
-      .headers = { { "Paddle-Signature",
-                     "ts=1698796800;h1=a300428748dce5c70e4da19bffd60769591ea9"
-                     "69c99dea3105d0ec9612cf43f9" } },
-      .body = "{ \"data\": [ \"1\", \"2\" ]}",
-      .rc = PLUM_CREDENTIAL_MISMATCH },
-    { .preset = "paddle", .secret = "VALID_SECRET", .now = 1698796800,
-      .headers = { { "Paddle-Signature", "ts=1234;h2=invalid_header" } },
-      .body = "{}", .rc = PLUM_CREDENTIAL_MALFORMED },
+    PADDLE("ts=1698796800;h1=a300428748dce5c70e4da19bffd60769591ea969c99dea31"
+           "05d0ec9612cf43f9", "{\"data\": [\"1\", \"2\"]}",
+           PLUM_CREDENTIAL_OK),
+    PADDLE("ts=1698796800;h1=28981e941fae76e53db32f3d2a83cb69db41476595e84e19"
+           "70a1b5d98f62b261;h1=28981e941fae76e53db32f3d2a83cb69db41476595e8"
+           "4e1970a1b5d98f62b261;h2=RANDOM_HASH", "{\"data\": \"value\"}",
+           PLUM_CREDENTIAL_OK),
+    PADDLE("ts=1698796800;h1=a300428748dce5c70e4da19bffd60769591ea969c99dea31"
+           "05d0ec9612cf43f9", "{ \"data\": [ \"1\", \"2\" ]}",
+           PLUM_CREDENTIAL_MISMATCH),
+    PADDLE("ts=1234;h2=invalid_header", "{}", PLUM_CREDENTIAL_MALFORMED),
 
     /* HubSpot/hubspot-api-python and -ruby, tests of their signature helper */
 
-    { .preset = "hubspot", .secret = HUBSPOT_SECRET, .now = 1693657560,
-      .headers = { { "X-HubSpot-Signature-v3",
-                     "K36dawei4A+QBNolUOqo7s91KQDWQ5MXZ/QufNYuk/Y=" },
-                   { "X-HubSpot-Request-Timestamp", "1693657560000" },
-                   { "Host", "www.example.com" } },
-      .uri = "/webhook_uri", .body = HUBSPOT_BODY },
-    { .preset = "hubspot", .secret = HUBSPOT_SECRET, .now = 1700000300,
-      .headers = { { "X-HubSpot-Signature-v3",
-                     "RnbPH7+UMKVkbV32P8bz450N4M56aPmcru1+D3kSDtw=" },
-                   { "X-HubSpot-Request-Timestamp", "1700000300000" },
-                   { "Host", "www.example.com" } },
-      .uri = "/webhook_uri", .body = HUBSPOT_BODY },
-    { .preset = "hubspot", .secret = HUBSPOT_SECRET, .now = 1700000300,
-      .headers = { { "X-HubSpot-Signature-v3",
-                     "RnbPH7+UMKVkbV32P8bz450N4M56aPmcru1+D3kSDtw=" },
-                   { "X-HubSpot-Request-Timestamp", "1700000300000" },
-                   { "Host", "www.example.com" } },
-      .uri = "/webhook_uri?a=1", .body = HUBSPOT_BODY,
-      .rc = PLUM_CREDENTIAL_MISMATCH },
-    { .preset = "hubspot", .secret = HUBSPOT_SECRET, .now = 1700000300,
-      .headers = { { "X-HubSpot-Signature-v3",
-                     "RnbPH7+UMKVkbV32P8bz450N4M56aPmcru1+D3kSDtw=" },
-                   { "X-HubSpot-Request-Timestamp", "1700000300000" },
-                   { "Host", "example.com" } },
-      .uri = "/webhook_uri", .body = HUBSPOT_BODY,
-      .rc = PLUM_CREDENTIAL_MISMATCH },
-    { .preset = "hubspot", .secret = HUBSPOT_SECRET, .now = 1700000601,
-      .headers = { { "X-HubSpot-Signature-v3",
-                     "RnbPH7+UMKVkbV32P8bz450N4M56aPmcru1+D3kSDtw=" },
-                   { "X-HubSpot-Request-Timestamp", "1700000300000" },
-                   { "Host", "www.example.com" } },
-      .uri = "/webhook_uri", .body = HUBSPOT_BODY,
-      .rc = PLUM_CREDENTIAL_STALE }
+    HUBSPOT(1693657560, "K36dawei4A+QBNolUOqo7s91KQDWQ5MXZ/QufNYuk/Y=",
+            "1693657560000", "www.example.com", "/webhook_uri",
+            PLUM_CREDENTIAL_OK),
+    HUBSPOT(1700000300, HUBSPOT_MAC, "1700000300000", "www.example.com",
+            "/webhook_uri", PLUM_CREDENTIAL_OK),
+    HUBSPOT(1700000300, HUBSPOT_MAC, "1700000300000", "www.example.com",
+            "/webhook_uri?a=1", PLUM_CREDENTIAL_MISMATCH),
+    HUBSPOT(1700000300, HUBSPOT_MAC, "1700000300000", "example.com",
+            "/webhook_uri", PLUM_CREDENTIAL_MISMATCH),
+    HUBSPOT(1700000601, HUBSPOT_MAC, "1700000300000", "www.example.com",
+            "/webhook_uri", PLUM_CREDENTIAL_STALE)
 };
 
 
