@@ -34,10 +34,10 @@ struct ngx_plum_redis_host_s {
  */
 
 ngx_plum_redis_host_t *ngx_plum_redis_learn(const ngx_plum_redis_conf_t *conf,
-    const plum_node_t *node, const ngx_plum_redis_host_t *from,
+    const plum_host_t *node, const ngx_plum_redis_host_t *from,
     ngx_pool_t **pool);
 ngx_uint_t ngx_plum_redis_same(const ngx_plum_redis_host_t *host,
-    const plum_node_t *node, const ngx_plum_redis_host_t *from);
+    const plum_host_t *node, const ngx_plum_redis_host_t *from);
 ngx_addr_t *ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx,
     const ngx_plum_redis_host_t *host, ngx_uint_t *naddrs, ngx_pool_t **pool);
 

@@ -25,7 +25,7 @@
 typedef struct {
     plum_str_t            host;          /* lives as long as its source */
     uint16_t              port;
-} plum_node_t;
+} plum_host_t;
 
 
 /* of a key: CRC16 modulo 16384 of it, or of what stands in its first {} */
@@ -40,7 +40,7 @@ uint16_t plum_slot(const plum_str_t *key);
  */
 
 int plum_redirect_parse(const plum_str_t *text, uint16_t *slot,
-    plum_node_t *node);
+    plum_host_t *node);
 
 /*
  * A range of the reply to CLUSTER SLOTS, i from 0 to reply->elements - 1, and
@@ -52,7 +52,7 @@ int plum_redirect_parse(const plum_str_t *text, uint16_t *slot,
 typedef struct {
     uint16_t              first;
     uint16_t              last;
-    plum_node_t           node;
+    plum_host_t           node;
 } plum_slot_range_t;
 
 int plum_slots_range(const redisReply *reply, size_t i,
@@ -70,7 +70,7 @@ int plum_slots_check(const redisReply *reply);
  * PLUM_OK with host.len 0: nil, no such master.  PLUM_ERROR: no such reply.
  */
 
-int plum_sentinel_master(const redisReply *reply, plum_node_t *node);
+int plum_sentinel_master(const redisReply *reply, plum_host_t *node);
 
 /*
  * The reply to ROLE.  1: a master; 0: something else ("slave", "sentinel");

@@ -151,7 +151,7 @@ sub late_wait {
     my $fake = $case->{fakes}[0][0];
     my @rules = good($fake);
     $fake->rules({on => 'WAIT', reply => ":1\r\n"},
-        {on => 'WAIT', reply => ":1\r\n", delay => 0.5},
+        {on => 'WAIT', reply => ":1\r\n", delay => 0.25},
         {on => 'WAIT', reply => '', times => 0}, @rules[1 .. $#rules]);
 
     fcntl $reader, F_SETFL, O_NONBLOCK;

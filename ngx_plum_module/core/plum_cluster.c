@@ -16,9 +16,9 @@ static size_t plum_cluster_find(const plum_str_t *text, size_t from,
     uint8_t ch);
 static int plum_cluster_string(const redisReply *reply, plum_str_t *text);
 static int plum_cluster_digits(const plum_str_t *text, int64_t *number);
-static int plum_cluster_port(int64_t number, plum_node_t *node);
-static int plum_cluster_host(const plum_str_t *text, plum_node_t *node);
-static int plum_cluster_node(const redisReply *reply, plum_node_t *node);
+static int plum_cluster_port(int64_t number, plum_host_t *node);
+static int plum_cluster_host(const plum_str_t *text, plum_host_t *node);
+static int plum_cluster_node(const redisReply *reply, plum_host_t *node);
 
 
 /* CRC16/XMODEM: polynomial 0x1021, starts at 0, nothing reflected */
@@ -112,7 +112,7 @@ plum_cluster_find(const plum_str_t *text, size_t from, uint8_t ch)
 
 
 int
-plum_redirect_parse(const plum_str_t *text, uint16_t *slot, plum_node_t *node)
+plum_redirect_parse(const plum_str_t *text, uint16_t *slot, plum_host_t *node)
 {
     size_t             start, space, colon, i;
     int64_t          number, port;
@@ -232,7 +232,7 @@ plum_slots_check(const redisReply *reply)
 
 
 static int
-plum_cluster_node(const redisReply *reply, plum_node_t *node)
+plum_cluster_node(const redisReply *reply, plum_host_t *node)
 {
     plum_str_t         host;
     const redisReply  *port;
@@ -266,7 +266,7 @@ plum_cluster_node(const redisReply *reply, plum_node_t *node)
 
 
 int
-plum_sentinel_master(const redisReply *reply, plum_node_t *node)
+plum_sentinel_master(const redisReply *reply, plum_host_t *node)
 {
     int64_t   number;
     plum_str_t  host, port;
@@ -339,7 +339,7 @@ plum_cluster_digits(const plum_str_t *text, int64_t *number)
 
 
 static int
-plum_cluster_port(int64_t number, plum_node_t *node)
+plum_cluster_port(int64_t number, plum_host_t *node)
 {
     if (number < 1 || number > UINT16_MAX) {
         return PLUM_ERROR;
@@ -354,7 +354,7 @@ plum_cluster_port(int64_t number, plum_node_t *node)
 /* of a name, an IPv4 or an IPv6 address; which of them is not looked at */
 
 static int
-plum_cluster_host(const plum_str_t *text, plum_node_t *node)
+plum_cluster_host(const plum_str_t *text, plum_host_t *node)
 {
     size_t             i;
     uint8_t            ch;

@@ -74,7 +74,7 @@ static void ngx_plum_redis_cluster_ready(ngx_plum_redis_conn_t *conn);
 static void ngx_plum_redis_cluster_lost(ngx_plum_redis_conn_t *conn);
 static ngx_int_t ngx_plum_redis_cluster_find(
     ngx_plum_redis_cluster_t *cluster, ngx_plum_redis_conn_t *from,
-    const plum_node_t *node, ngx_uint_t spare);
+    const plum_host_t *node, ngx_uint_t spare);
 static ngx_int_t ngx_plum_redis_cluster_add(
     ngx_plum_redis_cluster_t *cluster, ngx_uint_t i,
     ngx_plum_redis_host_t *host, ngx_pool_t *pool, ngx_uint_t spare);
@@ -265,7 +265,7 @@ ngx_plum_redis_cluster_any(ngx_plum_redis_cluster_t *cluster)
 
 static ngx_int_t
 ngx_plum_redis_cluster_find(ngx_plum_redis_cluster_t *cluster,
-    ngx_plum_redis_conn_t *from, const plum_node_t *node, ngx_uint_t spare)
+    ngx_plum_redis_conn_t *from, const plum_host_t *node, ngx_uint_t spare)
 {
     ngx_int_t               i, vacant;
     ngx_pool_t             *pool;
@@ -359,7 +359,7 @@ ngx_plum_redis_cluster_redirect(void *data, ngx_plum_redis_conn_t *from,
     ngx_int_t    i;
     plum_str_t   text;
     ngx_uint_t   ask;
-    plum_node_t  node;
+    plum_host_t  node;
 
     text.data = (uint8_t *) reply->str;
     text.len = reply->len;

@@ -18,7 +18,7 @@ static ngx_int_t ngx_plum_redis_host_addrs(ngx_pool_t *pool,
     ngx_plum_redis_host_t *host, const ngx_plum_redis_host_t *known);
 static ngx_int_t ngx_plum_redis_addr(ngx_pool_t *pool, ngx_addr_t *addr,
     struct sockaddr *sockaddr, socklen_t socklen, in_port_t port);
-static ngx_str_t ngx_plum_redis_node_name(const plum_node_t *node,
+static ngx_str_t ngx_plum_redis_node_name(const plum_host_t *node,
     const ngx_plum_redis_host_t *from);
 
 
@@ -193,7 +193,7 @@ ngx_plum_redis_host_text(ngx_pool_t *pool, ngx_plum_redis_host_t *host)
 
 ngx_plum_redis_host_t *
 ngx_plum_redis_learn(const ngx_plum_redis_conf_t *conf,
-    const plum_node_t *node, const ngx_plum_redis_host_t *from,
+    const plum_host_t *node, const ngx_plum_redis_host_t *from,
     ngx_pool_t **pool)
 {
     ngx_plum_redis_host_t  *host;
@@ -304,7 +304,7 @@ ngx_plum_redis_host_addrs(ngx_pool_t *pool, ngx_plum_redis_host_t *host,
 
 ngx_uint_t
 ngx_plum_redis_same(const ngx_plum_redis_host_t *host,
-    const plum_node_t *node, const ngx_plum_redis_host_t *from)
+    const plum_host_t *node, const ngx_plum_redis_host_t *from)
 {
     ngx_str_t  name;
 
@@ -317,7 +317,7 @@ ngx_plum_redis_same(const ngx_plum_redis_host_t *host,
 
 
 static ngx_str_t
-ngx_plum_redis_node_name(const plum_node_t *node,
+ngx_plum_redis_node_name(const plum_host_t *node,
     const ngx_plum_redis_host_t *from)
 {
     ngx_str_t  name;

@@ -356,7 +356,7 @@ ngx_plum_redis_sentinel_answer(ngx_plum_redis_sentinel_t *s,
     const redisReply *reply)
 {
     ngx_pool_t             *pool;
-    plum_node_t             node;
+    plum_host_t             node;
     ngx_plum_redis_host_t  *host;
 
     if (plum_resp_says(reply, "NOAUTH", 0)) {

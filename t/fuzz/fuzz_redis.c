@@ -28,7 +28,7 @@ check(int holds)
 
 
 static void
-check_node(const plum_node_t *node, int known)
+check_node(const plum_host_t *node, int known)
 {
     size_t             i;
     static const char  bytes[] = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -47,7 +47,7 @@ static int
 check_redirect(const plum_str_t *text)
 {
     uint16_t     slot;
-    plum_node_t  node;
+    plum_host_t  node;
 
     if (plum_redirect_parse(text, &slot, &node) != PLUM_OK) {
         return 0;
@@ -107,7 +107,7 @@ check_cluster(const redisReply *reply)
 {
     int                 role;
     size_t              i, n;
-    plum_node_t         node;
+    plum_host_t         node;
     plum_slot_range_t   range;
 
     n = (reply->type == REDIS_REPLY_ARRAY) ? reply->elements : 0;

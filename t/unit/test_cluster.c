@@ -33,7 +33,7 @@ read_reply(const char *bytes)
 
 
 static void
-check_host(const plum_node_t *node, const char *host, uint16_t port)
+check_host(const plum_host_t *node, const char *host, uint16_t port)
 {
     assert_int_equal(node->host.len, strlen(host));
     assert_int_equal(node->port, port);
@@ -170,7 +170,7 @@ test_redirect(void **state)
     size_t       i;
     uint16_t     slot;
     plum_str_t   text;
-    plum_node_t  node;
+    plum_host_t  node;
     const struct {
         const char  *text;
         uint16_t     slot;
@@ -213,7 +213,7 @@ test_redirect_bad(void **state)
     size_t       i;
     uint16_t     slot;
     plum_str_t   text;
-    plum_node_t  node;
+    plum_host_t  node;
     const char  *tests[] = {
         "", "MOVED", "MOVED ", "ASK ", "MOVED 1", "MOVED 1 ", "MOVED 1 a",
         "MOVED 1 a:", "MOVED 1 :", "MOVED :1", "MOVED a:1", "MOVED  a:1",
@@ -371,7 +371,7 @@ test_sentinel(void **state)
 {
     size_t        i;
     redisReply   *reply;
-    plum_node_t   node;
+    plum_host_t   node;
     const struct {
         const char  *reply;
         int          rc;

@@ -104,7 +104,7 @@ sub gateway {
         my $passes = grep { ($_ || 0) == 200 } @$case{qw(status ends)};
         $case->{line} = "plum_store $case->{store} $case->{scheme}://"
             . "$case->{hosts}$case->{tail} timeout="
-            . ($passes ? '3s' : '1s') . ";\n";
+            . ($passes ? '3s' : '500ms') . ";\n";
     }
     $t->gateway(
         default => 's0', connections => $self->{connections},
