@@ -16,6 +16,7 @@
 
 #include <ngx_http_plum_budget.h>
 #include <ngx_http_plum_compat.h>
+#include <ngx_http_plum_outcome.h>
 #include <ngx_plum_secret.h>
 #include <ngx_plum_store.h>
 #include <plum_idempotency.h>
@@ -157,6 +158,7 @@ typedef struct {
     ngx_uint_t                   hold;       /* in_doubt=hold */
     plum_success_t               success;
     size_t                       answer;     /* 0: off */
+    ngx_http_plum_kept_e        *kept;       /* the worker's: of the last one */
     ngx_uint_t                   replicas;   /* wait_replicas= */
     ngx_str_t                    scope;      /* empty: the gate's own */
 } ngx_http_plum_idempotency_t;
@@ -334,28 +336,6 @@ typedef struct {
 } ngx_http_plum_aside_t;
 
 
-/* the way of a passed request through one location, see ..._outcome.c */
-
-typedef struct {
-    ngx_uint_t                       attempts;   /* at upstreams, before it */
-    ngx_http_upstream_t             *upstream;   /* r->upstream, before it */
-    ngx_http_core_loc_conf_t        *location;
-    unsigned                         error_page:1;   /* r->error_page, before
-                                                        it */
-    unsigned                         failed:1;   /* what led here was no
-                                                    success */
-} ngx_http_plum_hop_t;
-
-
-/* attempts at upstreams since the gate; own: those of the last hop */
-
-typedef struct {
-    plum_attempt_t                  *elts;
-    ngx_uint_t                       n;
-    ngx_uint_t                       own;
-} ngx_http_plum_attempts_t;
-
-
 typedef struct {
     ngx_http_request_t              *request;
     const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by,
@@ -399,7 +379,8 @@ typedef struct {
     ngx_http_plum_hop_t              hop;    /* the last one, once passed */
 
     ngx_http_plum_answer_e           answer;
-    ngx_buf_t                       *kept;   /* collected body */
+    ngx_buf_t                       *collected;  /* body, to be kept */
+    ngx_http_plum_kept_e             kept;
 
     unsigned                         started:1;  /* walks the stages */
     unsigned                         passed:1;   /* through all stages */
@@ -615,7 +596,7 @@ void ngx_http_plum_gather_init(void);
  * fits     true if that many bytes could be had now
  * charge   the body's memory is so many bytes from now on; to more by giving
  *          up other bodies, to less always
- * copy     so many bytes more, for the clean copy
+ * copy     so many bytes more, for the clean copy or a collected answer
  * grow     charges for a piece of that size and what is outside, allocates it
  *          (NGX_ERROR: there is no memory), and moves the body to it
  * drop     frees a buffer of NGINX's that is no longer used
@@ -721,16 +702,20 @@ ngx_int_t ngx_http_plum_send_known(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 /*
- * kept: an answer that is kept for duplicates.  collect holds the header
- * back; collect_answer takes the body in, and settles when it is whole or too
- * large: NGX_OK, or NGX_AGAIN while there is more to come.  send_kept returns
- * NGX_DECLINED where what was kept cannot be read, and nothing has been sent.
+ * kept: an answer that is kept for duplicates.  collect looks at the header:
+ * NGX_OK holds it back, NGX_DECLINED says that the answer cannot be kept.
+ * collect_answer takes the body in: NGX_AGAIN until it has come, then NGX_OK,
+ * or NGX_DECLINED where it has broken off.  not_kept commits without the
+ * answer.  send_kept returns NGX_DECLINED where there is nothing that can be
+ * read, and nothing has been sent.
  */
 
 ngx_int_t ngx_http_plum_collect(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 ngx_int_t ngx_http_plum_collect_answer(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
+void ngx_http_plum_not_kept(ngx_http_plum_ctx_t *ctx,
+    ngx_http_plum_kept_e kept);
 ngx_int_t ngx_http_plum_send_kept(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 

@@ -3,7 +3,8 @@
  * share (plum_body_budget).
  *
  * What counts: the memory that is allocated for a body, from before its first
- * byte is read, and the clean copy of it, until the request is freed.  What
+ * byte is read, the clean copy of it, and the answer that is collected to be
+ * kept, until the request is freed.  What
  * does not: bodies that need less than a page, or fit into the buffer that
  * NGINX has for the header anyway.
  *
@@ -57,7 +58,8 @@ typedef struct {
     size_t                       room;
     size_t                       outside;    /* held by buffers of NGINX's */
     size_t                       charged;    /* to the budget, for the above */
-    size_t                       copied;     /* likewise, for the clean copy */
+    size_t                       copied;     /* likewise, for the clean copy
+                                                and the answer */
     plum_reason_t                left;       /* observed: why NGINX alone
                                                 reads the rest of it */
     u_char                       sink[1];    /* rb->buf of one given up */

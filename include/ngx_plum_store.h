@@ -64,6 +64,8 @@ struct ngx_plum_claim_s {
     ngx_msec_t           left;           /* BUSY: of the other's lease */
     ngx_str_t            answer;         /* DONE: kept with the commit, in
                                             pool; empty: none was kept */
+    unsigned             no_room:1;      /* commit() knows at once that the
+                                            answer cannot be kept */
 
     void                *op;             /* the store's own; NULL: nothing is
                                             under way */

@@ -49,6 +49,8 @@
       "a part of the idempotency key is empty")                               \
     X(IN_FLIGHT, "in_flight", 409,                                            \
       "another copy of the delivery is being forwarded")                      \
+    X(ANSWER_MISSING, "answer_missing", 409,                                  \
+      "the delivery was accepted before, and its answer was not kept")        \
     X(STORE_UNAVAILABLE, "store_unavailable", 503,                            \
       "the idempotency store cannot answer")                                  \
     X(QUEUE_FULL, "queue_full", 503,                                          \

@@ -74,6 +74,11 @@ ngx_http_plum_conf_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
+    idempotency->kept = ngx_pcalloc(cf->pool, sizeof(ngx_http_plum_kept_e));
+    if (idempotency->kept == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
     plcf->idempotency = idempotency;
 
     ngx_http_plum_conf_where(cf, &idempotency->where);

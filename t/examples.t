@@ -16,6 +16,7 @@ use lib dirname(__FILE__) . '/lib';
 use Test::More;
 
 use Test::Plum;
+use Test::Plum::Example qw(example slurp);
 use Test::Plum::Process qw(poll_until run_command);
 use Test::Plum::Redis;
 
@@ -101,7 +102,8 @@ sub hardened {
     is($got->{uri}, '/events', 'no arguments');
     is($got->{body}, clean_order($body), 'the clean body');
     is_deeply([sort grep { $_ ne 'connection' } map { lc $_->[0] }
-        @{$got->{headers}}], [qw(content-length content-type host idempotency-key)],
+        @{$got->{headers}}],
+        [qw(content-length content-type host idempotency-key)],
         'no header of the sender');
 
     my $line = audit($t, qr/"accepted"/);
@@ -286,8 +288,11 @@ sub redemption {
     $up->forget->on('/plum/redemption', headers => [$json],
         body => '{"status":"1","data":{"order_id":"AB1"}}');
 
-    my $first = $t->deliver(%to);
+    my $first = $t->deliver(%to,
+        headers => [['Accept-Encoding', 'gzip, br']]);
     is($first->status, 200, 'redemption');
+    is($up->header(($up->requests)[-1], 'accept-encoding'), undef,
+        'the answer must be plain text');
     is(($up->requests)[-1]{body}, '{"unique_id":"emp-00417@example.com",'
         . '"total_points_redeemed":512.50,"order_id":"AB1","orderData":'
         . '[{"quantity":1,"product":{"productId":"28811","price":12.5}}]}',
@@ -383,55 +388,6 @@ sub behind_balancer {
 
 
 # --- what they share
-
-# the file as it stands, but for what a test cannot have
-
-sub example {
-    my ($name, %opt) = @_;
-
-    # what "worker_processes auto" makes
-    my (undef, $cpus) = run_command('getconf', '_NPROCESSORS_ONLN');
-    my $t = Test::Plum->new(workers => 0 + $cpus);
-    my $dir = $t->dir;
-    my $text = slurp("conf/$name");
-    my $own = join "\n", $t->load_lines, 'daemon off;',
-        $ENV{PLUM_TEST_GLOBALS} || ();
-
-    cmp_ok(scalar(split /\n/, $text), '<=', 90, 'lines');
-    for my $address (keys %{$opt{address} || {}}) {
-        $text =~ s/\Q$address\E/$opt{address}{$address}/g;
-    }
-    $text =~ s{^load_module \S+;$}{$own}m;
-    $text =~ s{/(?:etc/nginx/plum|var/log/nginx|run)/}{$dir/}g;
-    $text =~ s{(\blisten\x20)(\d+)|\b127\.0\.0\.1:(\d+)}{
-        $1 ? $1 . '127.0.0.1:' . $t->port("listen$2")
-            : '127.0.0.1:' . $t->port("up$3")}gex;
-    $t->write_file('nginx.conf', $text);
-
-    $t->certificates;
-    copy("$dir/server.$_", "$dir/tls.$_") for qw(crt key);
-    copy("$dir/ca.crt", "$dir/sender-ca.crt");
-    $t->secret($_, "$opt{secrets}{$_}\n") for keys %{$opt{secrets}};
-
-    my $warned = $opt{warned} || qr/\A\z/;
-    my ($status, $said) = run_command($t->{nginx}, '-t', '-p', "$dir/",
-        '-c', "$dir/nginx.conf", '-e', "$dir/test.log");
-    is($status, 0, 'nginx -t') or diag($said);
-    my @warnings = grep { /\[warn\]/ && !/"user" directive/ }
-        split /\n/, $said;
-    like(join("\n", @warnings), $warned, 'its warnings');
-    return $t;
-}
-
-
-sub slurp {
-    my ($name) = @_;
-
-    open my $file, '<:raw', "$ROOT/$name" or die "$name: $!\n";
-    local $/;
-    return scalar <$file>;
-}
-
 
 # Plum's order-status event, and what the lists of conf/ leave of it
 

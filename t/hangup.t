@@ -27,7 +27,7 @@ http {
     %%HTTP_GLOBALS%%
     log_format plum '$uri $status [$plum_verdict] [$plum_dedupe] [$plum_key]';
     plum_secret plum %%TESTDIR%%/plum;
-    plum_store deliveries memory:1m;
+    plum_store deliveries memory:32m;
 
     upstream kept {
         server 127.0.0.1:%%PORT_up%%;

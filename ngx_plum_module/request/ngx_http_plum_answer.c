@@ -22,7 +22,8 @@
  *            request that has not passed the gate is sent, as no upstream has
  *            had a part in it
  *   COLLECT  (plum_ack off) the header is held and the body collected, to be
- *            kept with the commit; then PASS with what was collected
+ *            kept with the commit; then PASS with what was collected, or BARE
+ *            with 502 if the upstream has broken off
  *
  * The claim is settled before the first byte goes to the sender.
  */
@@ -40,8 +41,11 @@ static ngx_int_t ngx_http_plum_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_plum_send_collected(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_plum_send_cut(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_swallow(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_plum_send_last(ngx_http_request_t *r);
 #if (NGX_HTTP_PLUM_EARLY_HINTS)
 static ngx_int_t ngx_http_plum_early_hints_filter(ngx_http_request_t *r);
 #endif
@@ -77,6 +81,7 @@ ngx_http_plum_answer_init(void)
 static ngx_int_t
 ngx_http_plum_header_filter(ngx_http_request_t *r)
 {
+    ngx_int_t             rc;
     plum_outcome_t        outcome;
     ngx_http_plum_ctx_t  *ctx;
 
@@ -119,7 +124,9 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
             && ctx->plcf->idempotency->answer
             && ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF)
         {
-            return ngx_http_plum_collect(r, ctx);
+            rc = ngx_http_plum_collect(r, ctx);
+
+            return (rc == NGX_DECLINED) ? ngx_http_next_header_filter(r) : rc;
         }
 
         ngx_http_plum_settle(ctx, outcome, NULL);
@@ -315,12 +322,19 @@ ngx_http_plum_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_plum_swallow(r, in);
     }
 
-    if (ngx_http_plum_collect_answer(r, ctx, in) == NGX_AGAIN) {
-        return NGX_OK;
-    }
+    switch (ngx_http_plum_collect_answer(r, ctx, in)) {
 
-    return ngx_http_plum_send_collected(r, ctx,
-                                        ctx->kept->last_buf ? NULL : in);
+    case NGX_AGAIN:
+        return NGX_OK;
+
+    case NGX_DECLINED:
+        return ngx_http_plum_send_cut(r, ctx);
+
+    default:
+        return ngx_http_plum_send_collected(r, ctx,
+                                            ctx->collected->last_buf ? NULL
+                                                                     : in);
+    }
 }
 
 
@@ -339,16 +353,16 @@ ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         return (rc > NGX_OK) ? NGX_ERROR : rc;
     }
 
-    out.buf = ctx->kept;
+    out.buf = ctx->collected;
     out.next = in;
 
-    if (ngx_buf_size(ctx->kept) == 0) {
+    if (ngx_buf_size(ctx->collected) == 0) {
 
         /* an empty buffer that is not special would be an [alert] */
 
-        ctx->kept->temporary = 0;
+        ctx->collected->temporary = 0;
 
-        if (!ctx->kept->last_buf) {
+        if (!ctx->collected->last_buf) {
             return ngx_http_next_body_filter(r, in);
         }
     }
@@ -357,12 +371,31 @@ ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
+/*
+ * Half an answer is of no use to a sender that reads it.  The header was held
+ * back, so there can be another one.
+ */
+
+static ngx_int_t
+ngx_http_plum_send_cut(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_plum_send_bare(r, ctx, NGX_HTTP_BAD_GATEWAY);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return (rc > NGX_OK) ? NGX_ERROR : rc;
+    }
+
+    return ngx_http_plum_send_last(r);
+}
+
+
 static ngx_int_t
 ngx_http_plum_swallow(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_buf_t    *b;
-    ngx_uint_t    last, waits;
-    ngx_chain_t   out;
+    ngx_buf_t   *b;
+    ngx_uint_t   last, waits;
 
     last = 0;
 
@@ -389,6 +422,16 @@ ngx_http_plum_swallow(ngx_http_request_t *r, ngx_chain_t *in)
 
     ngx_http_plum_clean_trailers(r);
 
+    return ngx_http_plum_send_last(r);
+}
+
+
+static ngx_int_t
+ngx_http_plum_send_last(ngx_http_request_t *r)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_ERROR;
@@ -408,23 +451,31 @@ ngx_http_plum_swallow(ngx_http_request_t *r, ngx_chain_t *in)
 ngx_int_t
 ngx_http_plum_send_known(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t   rc;
+    ngx_uint_t  ack;
 
-    rc = NGX_DECLINED;
+    ack = ngx_http_plum_ack(ctx);
 
-    if (ctx->claim.answer.len
-        && ngx_http_plum_ack(ctx) == NGX_HTTP_PLUM_ACK_OFF)
+    if (ctx->verdict == NGX_HTTP_PLUM_DUPLICATE
+        && ack == NGX_HTTP_PLUM_ACK_OFF
+        && ctx->plcf->idempotency
+        && (ctx->plcf->idempotency->answer || ctx->claim.answer.len))
     {
         rc = ngx_http_plum_send_kept(r, ctx);
-    }
 
-    if (rc == NGX_DECLINED) {
-        r->headers_out.status = ngx_http_plum_ack(ctx);
+        if (rc == NGX_DECLINED) {
 
-        if (r->headers_out.status == NGX_HTTP_PLUM_ACK_OFF) {
-            r->headers_out.status = NGX_HTTP_OK;
+            /* a success without it could be taken for the upstream's answer */
+
+            ctx->kept = NGX_HTTP_PLUM_KEPT_MISSING;
+            ctx->reason = PLUM_REASON_ANSWER_MISSING;
+
+            return ngx_http_plum_refuse(r, ctx);
         }
 
+    } else {
+        r->headers_out.status = (ack == NGX_HTTP_PLUM_ACK_OFF) ? NGX_HTTP_OK
+                                                               : ack;
         r->headers_out.content_length_n = 0;
         r->header_only = 1;
 

@@ -121,7 +121,10 @@ ngx_http_plum_finish_request(void *data)
 
     ngx_http_plum_accept_cancel(ctx);
 
-    if (ctx->held) {
+    if (ctx->held && ctx->answer == NGX_HTTP_PLUM_ANSWER_COLLECT) {
+        ngx_http_plum_not_kept(ctx, NGX_HTTP_PLUM_KEPT_CUT);
+
+    } else if (ctx->held) {
         ngx_http_plum_settle(ctx, ngx_http_plum_judge(r, ctx), NULL);
     }
 

@@ -27,6 +27,15 @@
  */
 
 
+/* attempts at upstreams since the gate; own: those of the last hop */
+
+typedef struct {
+    plum_attempt_t                  *elts;
+    ngx_uint_t                       n;
+    ngx_uint_t                       own;
+} ngx_http_plum_attempts_t;
+
+
 static const plum_success_t *ngx_http_plum_success(ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_attempts(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_http_plum_attempts_t *attempts);

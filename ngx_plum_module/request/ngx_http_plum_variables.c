@@ -36,6 +36,8 @@ static ngx_int_t ngx_http_plum_get_record(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_dedupe(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_get_answer(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_bytes_in(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_bytes_out(ngx_http_request_t *r,
@@ -71,6 +73,22 @@ static const ngx_str_t  ngx_http_plum_dedupes[] = {
 };
 
 
+static const ngx_str_t  ngx_http_plum_answers[] = {
+    ngx_null_string,                     /* NGX_HTTP_PLUM_KEPT_NONE */
+    ngx_string("kept"),                  /* NGX_HTTP_PLUM_KEPT */
+    ngx_string("repeated"),              /* NGX_HTTP_PLUM_KEPT_REPEATED */
+    ngx_string("missing"),               /* NGX_HTTP_PLUM_KEPT_MISSING */
+    ngx_string("too_large"),             /* NGX_HTTP_PLUM_KEPT_TOO_LARGE */
+    ngx_string("cut"),                   /* NGX_HTTP_PLUM_KEPT_CUT */
+    ngx_string("encoded"),               /* NGX_HTTP_PLUM_KEPT_ENCODED */
+    ngx_string("partial"),               /* NGX_HTTP_PLUM_KEPT_PARTIAL */
+    ngx_string("not_utf8"),              /* NGX_HTTP_PLUM_KEPT_NOT_UTF8 */
+    ngx_string("not_success"),           /* NGX_HTTP_PLUM_KEPT_NOT_SUCCESS */
+    ngx_string("budget"),                /* NGX_HTTP_PLUM_KEPT_BUDGET */
+    ngx_string("no_room")                /* NGX_HTTP_PLUM_KEPT_NO_ROOM */
+};
+
+
 /* values are made once the request is judged, so none may be cached early */
 
 #define ngx_http_plum_var(name, getter)                                       \
@@ -87,6 +105,7 @@ static ngx_http_variable_t  ngx_http_plum_vars[] = {
     ngx_http_plum_var("plum_key", ngx_http_plum_get_key),
     ngx_http_plum_var("plum_record", ngx_http_plum_get_record),
     ngx_http_plum_var("plum_dedupe", ngx_http_plum_get_dedupe),
+    ngx_http_plum_var("plum_answer", ngx_http_plum_get_answer),
     ngx_http_plum_var("plum_bytes_in", ngx_http_plum_get_bytes_in),
     ngx_http_plum_var("plum_bytes_out", ngx_http_plum_get_bytes_out),
     ngx_http_plum_var("plum_dropped", ngx_http_plum_get_dropped),
@@ -338,6 +357,16 @@ ngx_http_plum_get_dedupe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_str_t *value)
 {
     *value = ngx_http_plum_dedupes[ctx->dedupe];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_get_answer(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    *value = ngx_http_plum_answers[ctx->kept];
 
     return NGX_OK;
 }

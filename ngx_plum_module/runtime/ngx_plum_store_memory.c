@@ -264,6 +264,8 @@ ngx_plum_store_memory_commit_locked(ngx_plum_memory_op_t *op,
 
     ngx_plum_memory_answer(op, record, answer);
 
+    claim->no_room = (answer->len && record->answer.len == 0);
+
     ngx_plum_memory_attach(op, record, queue);
 
     return NGX_PLUM_OP_OK;
