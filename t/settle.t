@@ -242,9 +242,13 @@ sub half_a_body {
             $up->script({action => $action, body => 'z' x 500});
             my $r = deliver($uri, $key);
 
-            # what is not passed on cannot be cut
-            is($r->status, $uri eq '/' ? 200 : 0, "$uri: $action body");
-            is(retry($uri, $key), 'duplicate', "$uri: it is committed");
+            # what is not passed on cannot be cut, and an answer that is to be
+            # kept is passed on as a whole, or its loss is said
+            my ($first, $copy) = $uri eq '/kept' ? (502, 409)
+                : ($uri eq '/' ? 200 : 0, 'duplicate');
+            is($r->status, $first, "$uri: $action body");
+            is(forwards(sub { is(retry($uri, $key), $copy,
+                "$uri: it is committed") }), 0, '... and not forwarded again');
         }
     }
     is(doubts(), $before, 'no doubt');
