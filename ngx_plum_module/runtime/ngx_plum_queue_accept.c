@@ -173,7 +173,9 @@ ngx_plum_queue_accept_copy(plum_str_t *dst, u_char *p, const ngx_str_t *src)
     dst->data = p;
     dst->len = src->len;
 
-    return ngx_cpymem(p, src->data, src->len);
+    /* an event without a type has no memory for it either */
+
+    return src->len ? ngx_cpymem(p, src->data, src->len) : p;
 }
 
 

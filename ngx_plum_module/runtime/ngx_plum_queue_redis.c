@@ -84,7 +84,7 @@ static ngx_int_t
 ngx_plum_queue_keys(ngx_conf_t *cf, ngx_plum_queue_redis_t *redis)
 {
     uint8_t                 text[PLUM_QUEUE_TAG_MAX];
-    ngx_str_t              *name, none = ngx_null_string;
+    ngx_str_t              *name, none = ngx_string("");
     plum_str_t              tag, queue;
     ngx_uint_t              i, shard, shards;
     ngx_plum_queue_keys_t  *key;
