@@ -174,8 +174,10 @@ sub narrow {
     is("$got->{method} $got->{uri}", "GET /handshake?$args",
         'the one parameter');
     is($got->{body}, '', 'no body');
-    is_deeply([sort map { lc $_->[0] } @{$got->{headers}}],
-        [qw(connection host)], 'no header');
+
+    # NGINX 1.29.7 and newer asks for keepalive, without a header
+    is_deeply([grep { $_ ne 'connection' } map { lc $_->[0] }
+        @{$got->{headers}}], ['host'], 'no header');
     return;
 }
 

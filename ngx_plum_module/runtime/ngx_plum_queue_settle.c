@@ -215,7 +215,9 @@ ngx_plum_queue_settle_str(ngx_plum_queue_settle_op_t *op, u_char *room,
     word->data = room;
     word->len = ngx_min(value->len, size);
 
-    ngx_memcpy(room, value->data, word->len);
+    if (word->len) {
+        ngx_memcpy(room, value->data, word->len);
+    }
 }
 
 
