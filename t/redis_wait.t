@@ -237,6 +237,12 @@ sub late_commit {
 # not for ever: a worker that quits waits for the lease and no longer
 
 sub lapsed_commit {
+
+    # commits that are still tried again have longer leases
+    ok($t->reload, 'new workers');
+    ok(poll_until(sub { $t->workers(all => 1) == 2 }, 15),
+        'the old ones had to see to nothing');
+
     my $key = $t->next_key;
     my $client = held($key, '/brief');
     $replica->freeze;
