@@ -57,9 +57,7 @@ typedef struct {
     /* the worker's */
 
     u_char                      *levels;     /* as keys: ..._level_e */
-    ngx_queue_t                  settlements;    /* to be sent (again) */
-    ngx_uint_t                   unsettled;  /* these and those sent */
-    ngx_event_t                  settle;
+    ngx_plum_settler_t           settler;
     ngx_event_t                  keep;
     ngx_connection_t             fake;       /* for the debug log of events */
 } ngx_plum_queue_redis_t;
@@ -99,11 +97,10 @@ void ngx_plum_queue_dead(ngx_plum_queue_t *queue, ngx_plum_entry_t *entry,
     ngx_plum_dead_t *dead);
 
 /*
- * settle: sends at once what could not be written; gives it up.  keep: once
- * the queue can be reached, in the worker that does it; stops.
+ * settle: gives up what could not be written.  keep: once the queue can be
+ * reached, in the worker that does it; stops.
  */
 
-void ngx_plum_queue_settle_all(ngx_plum_queue_redis_t *redis);
 void ngx_plum_queue_settle_exit(ngx_plum_queue_redis_t *redis);
 void ngx_plum_queue_keep_start(ngx_plum_queue_redis_t *redis);
 void ngx_plum_queue_keep_stop(ngx_plum_queue_redis_t *redis);

@@ -13,6 +13,7 @@
 
 
 #include <ngx_plum_redis.h>
+#include <ngx_plum_settle.h>
 #include <ngx_plum_store.h>
 #include <plum_record.h>
 
@@ -26,18 +27,15 @@ typedef struct {
     ngx_plum_redis_conf_t       conf;
     ngx_plum_redis_t           *client;
 
-    ngx_queue_t                 settlements; /* to be sent (again) */
-    ngx_uint_t                  unsettled;   /* these and those sent */
-    ngx_event_t                 settle;
-    ngx_connection_t            fake;    /* for the debug log of events */
+    ngx_plum_settler_t          settler;
 } ngx_plum_store_redis_t;
 
 
 /* one operation: malloc()ed with all it needs, it survives its request */
 
 typedef struct {
+    ngx_plum_settlement_t       settlement;  /* of a commit or release */
     ngx_plum_redis_call_t       call;
-    ngx_queue_t                 queue;   /* of settlements */
     ngx_plum_store_redis_t     *store;
     ngx_plum_claim_t           *claim;   /* NULL: nobody waits for it */
 
@@ -47,7 +45,6 @@ typedef struct {
     u_char                      token[NGX_PLUM_TOKEN_LEN];
     ngx_msec_t                  lease;
     ngx_msec_t                  retention;
-    ngx_msec_t                  until;   /* a settlement is tried till then */
     plum_record_words_t         words;
     plum_record_result_t        result;
 
@@ -74,9 +71,9 @@ ngx_plum_store_op_t *ngx_plum_store_op(ngx_plum_store_redis_t *redis,
 ngx_int_t ngx_plum_store_op_send(ngx_plum_store_op_t *op);
 
 /*
- * Settlements.  settle() takes over a commit or release and sees it through,
- * until the lease has lapsed.  all() tries what could not be written, at once;
- * exit() gives it up.
+ * settle() takes over a commit or release and sees it through, until the lease
+ * has lapsed.  all() tries what could not be written, at once; exit() gives it
+ * up.
  */
 
 void ngx_plum_store_settle(ngx_plum_store_op_t *op);

@@ -185,7 +185,7 @@ ngx_plum_queue_ready(void *data)
 
     queue = redis->queue;
 
-    ngx_plum_queue_settle_all(redis);
+    ngx_plum_settle_all(&redis->settler);
     ngx_plum_queue_keep_start(redis);
 
     if (queue->listener) {

@@ -9,29 +9,29 @@
 
 /*
  * What becomes of an entry that was taken.  done, again and dead are
- * settlements: where one fails it waits in redis->settlements for the settle
- * timer or the next connection, until its reply comes.  again and dead are
- * given up when the lease has lapsed: the next take has the entry.  done is
- * not, as the consumer would get the entry a second time; only a worker that
- * exits gives it up then.  renew is sent once.
- *
- * The settle timer runs as long as there is any settlement, and then is not
- * cancelable, so that an exiting worker stays for them.
+ * settlements, see ngx_plum_settle.h.  again and dead are given up when the
+ * lease has lapsed: the next take has the entry.  done is not, as the consumer
+ * would get the entry a second time; only a worker that exits gives it up
+ * then.  renew is sent once.
  */
 
 
-#define NGX_PLUM_QUEUE_SETTLE    200     /* ms between attempts */
 #define NGX_PLUM_QUEUE_WORDS     12
 #define NGX_PLUM_QUEUE_TEXT      64      /* bytes of a reason, at most */
 
 
+/* of those that lapse */
+
+#define NGX_PLUM_QUEUE_DELIVERED 0
+#define NGX_PLUM_QUEUE_OTHERS    1
+
+
 typedef struct {
+    ngx_plum_settlement_t        settlement;
     ngx_plum_redis_call_t        call;
-    ngx_queue_t                  queue;      /* of settlements */
     ngx_plum_queue_redis_t      *redis;
     ngx_uint_t                   target;
     plum_queue_op_t              kind;
-    ngx_msec_t                   until;      /* its lease lapses */
     plum_str_t                   words[NGX_PLUM_QUEUE_WORDS];
     ngx_uint_t                   nwords;
     ngx_uint_t                   nnumbers;
@@ -54,14 +54,23 @@ static ngx_int_t ngx_plum_queue_settle_judge(ngx_plum_redis_call_t *call,
 static void ngx_plum_queue_renewed(ngx_plum_redis_call_t *call,
     ngx_plum_redis_status_e status, const redisReply *reply);
 static void ngx_plum_queue_settle(ngx_plum_queue_settle_op_t *op);
-static void ngx_plum_queue_settle_send(ngx_plum_queue_settle_op_t *op);
+static ngx_int_t ngx_plum_queue_settle_send(ngx_plum_settler_t *settler,
+    ngx_plum_settlement_t *settlement);
 static void ngx_plum_queue_settled(ngx_plum_redis_call_t *call,
     ngx_plum_redis_status_e status, const redisReply *reply);
 static void ngx_plum_queue_settle_lost(ngx_plum_queue_settle_op_t *op,
     ngx_log_t *log);
-static void ngx_plum_queue_settle_end(ngx_plum_queue_settle_op_t *op);
-static void ngx_plum_queue_settle_handler(ngx_event_t *ev);
-static void ngx_plum_queue_settle_lapsed(ngx_plum_queue_redis_t *redis);
+static ngx_int_t ngx_plum_queue_settle_lapsed(
+    ngx_plum_settlement_t *settlement);
+static void ngx_plum_queue_settle_report(ngx_plum_settler_t *settler,
+    const ngx_uint_t *counts);
+
+
+static const ngx_plum_settle_kind_t  ngx_plum_queue_settle_kind = {
+    ngx_plum_queue_settle_send,
+    ngx_plum_queue_settle_lapsed,
+    ngx_plum_queue_settle_report
+};
 
 
 /* by plum_queue_op_t; what they do not need is 0 */
@@ -179,7 +188,7 @@ ngx_plum_queue_settle_op(ngx_plum_queue_t *queue, ngx_plum_entry_t *entry,
     op->redis = redis;
     op->target = entry->target;
     op->kind = kind;
-    op->until = ngx_current_msec + entry->lease;
+    op->settlement.until = ngx_current_msec + entry->lease;
 
     n = ngx_plum_queue_settle_nkeys[kind];
 
@@ -264,37 +273,28 @@ ngx_plum_queue_settle(ngx_plum_queue_settle_op_t *op)
 
     redis = op->redis;
 
-    if (redis->settlements.next == NULL) {
-        ngx_queue_init(&redis->settlements);
-
-        redis->settle.handler = ngx_plum_queue_settle_handler;
-        redis->settle.data = &redis->fake;
-        redis->settle.log = ngx_plum_redis_log(redis->takes);
-
-        redis->fake.fd = (ngx_socket_t) -1;
-        redis->fake.data = redis;
-    }
+    redis->settler.kind = &ngx_plum_queue_settle_kind;
+    redis->settler.data = redis;
 
     op->call.argc = op->nwords;
     op->call.handler = ngx_plum_queue_settled;
 
-    redis->unsettled++;
-    redis->settle.cancelable = 0;
-
-    ngx_plum_queue_settle_send(op);
-
-    if (!redis->settle.timer_set) {
-        ngx_add_timer(&redis->settle, NGX_PLUM_QUEUE_SETTLE);
-    }
+    ngx_plum_settle(&redis->settler, &op->settlement,
+                    ngx_plum_redis_log(redis->takes));
 }
 
 
-static void
-ngx_plum_queue_settle_send(ngx_plum_queue_settle_op_t *op)
+static ngx_int_t
+ngx_plum_queue_settle_send(ngx_plum_settler_t *settler,
+    ngx_plum_settlement_t *settlement)
 {
-    if (ngx_plum_redis_call(op->redis->takes, &op->call) != NGX_OK) {
-        ngx_queue_insert_tail(&op->redis->settlements, &op->queue);
-    }
+    ngx_plum_queue_redis_t      *redis;
+    ngx_plum_queue_settle_op_t  *op;
+
+    redis = settler->data;
+    op = (ngx_plum_queue_settle_op_t *) settlement;
+
+    return ngx_plum_redis_call(redis->takes, &op->call);
 }
 
 
@@ -320,7 +320,7 @@ ngx_plum_queue_settled(ngx_plum_redis_call_t *call,
             ngx_plum_queue_settle_lost(op, call->log);
         }
 
-        ngx_plum_queue_settle_end(op);
+        ngx_plum_settle_end(&op->redis->settler, &op->settlement);
         return;
 
     case NGX_PLUM_REDIS_UNKNOWN:
@@ -331,7 +331,7 @@ ngx_plum_queue_settled(ngx_plum_redis_call_t *call,
         break;
     }
 
-    ngx_queue_insert_tail(&op->redis->settlements, &op->queue);
+    ngx_plum_settle_later(&op->redis->settler, &op->settlement);
 }
 
 
@@ -349,111 +349,45 @@ ngx_plum_queue_settle_lost(ngx_plum_queue_settle_op_t *op, ngx_log_t *log)
 }
 
 
-static void
-ngx_plum_queue_settle_end(ngx_plum_queue_settle_op_t *op)
+static ngx_int_t
+ngx_plum_queue_settle_lapsed(ngx_plum_settlement_t *settlement)
 {
-    ngx_plum_queue_redis_t  *redis;
-
-    redis = op->redis;
-
-    ngx_free(op);
-
-    redis->unsettled--;
-
-    redis->settle.cancelable = (redis->unsettled == 0);
-}
-
-
-static void
-ngx_plum_queue_settle_handler(ngx_event_t *ev)
-{
-    ngx_connection_t        *fake;
-    ngx_plum_queue_redis_t  *redis;
-
-    fake = ev->data;
-    redis = fake->data;
-
-    ngx_plum_queue_settle_lapsed(redis);
-    ngx_plum_queue_settle_all(redis);
-
-    if (redis->unsettled && !ev->timer_set) {
-        ngx_add_timer(ev, NGX_PLUM_QUEUE_SETTLE);
-    }
-}
-
-
-void
-ngx_plum_queue_settle_all(ngx_plum_queue_redis_t *redis)
-{
-    ngx_queue_t  *q, ops;
-
-    if (redis->settlements.next == NULL
-        || ngx_queue_empty(&redis->settlements))
-    {
-        return;
-    }
-
-    ngx_queue_init(&ops);
-    ngx_queue_add(&ops, &redis->settlements);
-    ngx_queue_init(&redis->settlements);
-
-    while (!ngx_queue_empty(&ops)) {
-        q = ngx_queue_head(&ops);
-
-        ngx_queue_remove(q);
-
-        ngx_plum_queue_settle_send(ngx_queue_data(q,
-                                         ngx_plum_queue_settle_op_t, queue));
-    }
-}
-
-
-static void
-ngx_plum_queue_settle_lapsed(ngx_plum_queue_redis_t *redis)
-{
-    ngx_uint_t                   done, others;
-    ngx_queue_t                 *q, *next;
     ngx_plum_queue_settle_op_t  *op;
 
-    done = 0;
-    others = 0;
+    op = (ngx_plum_queue_settle_op_t *) settlement;
 
-    for (q = ngx_queue_head(&redis->settlements);
-         q != ngx_queue_sentinel(&redis->settlements);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        op = ngx_queue_data(q, ngx_plum_queue_settle_op_t, queue);
-
-        if ((ngx_msec_int_t) (op->until - ngx_current_msec) > 0
-            || (op->kind == PLUM_QUEUE_DONE && !ngx_exiting))
-        {
-            continue;
-        }
-
-        if (op->kind == PLUM_QUEUE_DONE) {
-            done++;
-
-        } else {
-            others++;
-        }
-
-        ngx_queue_remove(q);
-        ngx_plum_queue_settle_end(op);
+    if (op->kind != PLUM_QUEUE_DONE) {
+        return NGX_PLUM_QUEUE_OTHERS;
     }
 
-    if (done) {
-        ngx_log_error(NGX_LOG_ERR, redis->settle.log, 0,
+    return ngx_exiting ? NGX_PLUM_QUEUE_DELIVERED : NGX_DECLINED;
+}
+
+
+static void
+ngx_plum_queue_settle_report(ngx_plum_settler_t *settler,
+    const ngx_uint_t *counts)
+{
+    ngx_log_t               *log;
+    ngx_plum_queue_redis_t  *redis;
+
+    log = settler->timer.log;
+    redis = settler->data;
+
+    if (counts[NGX_PLUM_QUEUE_DELIVERED]) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
                       "plum: %ui entries of \"%V\" were delivered, and could "
                       "not be taken off the queue before this worker exits; "
-                      "consumers get them twice", done, &redis->queue->name);
+                      "consumers get them twice",
+                      counts[NGX_PLUM_QUEUE_DELIVERED], &redis->queue->name);
     }
 
-    if (others) {
-        ngx_log_error(NGX_LOG_WARN, redis->settle.log, 0,
+    if (counts[NGX_PLUM_QUEUE_OTHERS]) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
                       "plum: the waits of %ui entries of \"%V\" could not be "
                       "written before their leases lapsed; they are taken "
-                      "again at once", others, &redis->queue->name);
+                      "again at once", counts[NGX_PLUM_QUEUE_OTHERS],
+                      &redis->queue->name);
     }
 }
 
@@ -461,27 +395,14 @@ ngx_plum_queue_settle_lapsed(ngx_plum_queue_redis_t *redis)
 void
 ngx_plum_queue_settle_exit(ngx_plum_queue_redis_t *redis)
 {
-    ngx_queue_t  *q;
+    ngx_uint_t  n;
 
-    if (redis->unsettled == 0) {
-        return;
-    }
+    n = ngx_plum_settle_exit(&redis->settler);
 
-    ngx_log_error(NGX_LOG_WARN, redis->settle.log, 0,
-                  "plum: what became of %ui entries of \"%V\" could not be "
-                  "written, they are taken again when their leases lapse",
-                  redis->unsettled, &redis->queue->name);
-
-    while (!ngx_queue_empty(&redis->settlements)) {
-        q = ngx_queue_head(&redis->settlements);
-
-        ngx_queue_remove(q);
-        ngx_free(ngx_queue_data(q, ngx_plum_queue_settle_op_t, queue));
-    }
-
-    redis->unsettled = 0;
-
-    if (redis->settle.timer_set) {
-        ngx_del_timer(&redis->settle);
+    if (n) {
+        ngx_log_error(NGX_LOG_WARN, ngx_plum_redis_log(redis->takes), 0,
+                      "plum: what became of %ui entries of \"%V\" could not "
+                      "be written, they are taken again when their leases "
+                      "lapse", n, &redis->queue->name);
     }
 }

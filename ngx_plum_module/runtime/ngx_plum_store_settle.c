@@ -7,27 +7,36 @@
 #include <ngx_plum_store_redis.h>
 
 
-#define NGX_PLUM_STORE_SETTLE    200     /* ms between attempts */
-
-
 /*
- * Settlements: commits and releases.  Where one fails it waits in
- * redis->settlements for the settle timer or the next connection, until the
- * reply comes or the lease has lapsed.
- *
- * The settle timer runs as long as there is any settlement, and then is not
- * cancelable, so that an exiting worker stays for them.
+ * Commits and releases are settlements, see ngx_plum_settle.h: each is tried
+ * until the reply comes or the lease has lapsed.
  */
 
 
-static void ngx_plum_store_settle_send(ngx_plum_store_op_t *op);
+/* of those that lapse */
+
+#define NGX_PLUM_STORE_COMMITS   0
+#define NGX_PLUM_STORE_ALONE     1
+#define NGX_PLUM_STORE_RELEASES  2
+
+
+static ngx_int_t ngx_plum_store_settle_send(ngx_plum_settler_t *settler,
+    ngx_plum_settlement_t *settlement);
 static void ngx_plum_store_settled(ngx_plum_redis_call_t *call,
     ngx_plum_redis_status_e status, const redisReply *reply);
 static ngx_uint_t ngx_plum_store_settle_over(ngx_plum_store_op_t *op,
     ngx_plum_redis_status_e status);
-static void ngx_plum_store_settle_end(ngx_plum_store_op_t *op);
-static void ngx_plum_store_settle_handler(ngx_event_t *ev);
-static void ngx_plum_store_settle_lapsed(ngx_plum_store_redis_t *redis);
+static ngx_int_t ngx_plum_store_settle_lapsed(
+    ngx_plum_settlement_t *settlement);
+static void ngx_plum_store_settle_report(ngx_plum_settler_t *settler,
+    const ngx_uint_t *counts);
+
+
+static const ngx_plum_settle_kind_t  ngx_plum_store_settle_kind = {
+    ngx_plum_store_settle_send,
+    ngx_plum_store_settle_lapsed,
+    ngx_plum_store_settle_report
+};
 
 
 void
@@ -37,38 +46,23 @@ ngx_plum_store_settle(ngx_plum_store_op_t *op)
 
     redis = op->store;
 
-    if (redis->settlements.next == NULL) {
-        ngx_queue_init(&redis->settlements);
+    redis->settler.kind = &ngx_plum_store_settle_kind;
+    redis->settler.data = redis;
 
-        redis->fake.fd = (ngx_socket_t) -1;
-        redis->fake.data = redis;
-
-        redis->settle.handler = ngx_plum_store_settle_handler;
-        redis->settle.data = &redis->fake;
-        redis->settle.log = ngx_plum_redis_log(redis->client);
-    }
-
-    op->until = ngx_current_msec + op->lease;
+    op->settlement.until = ngx_current_msec + op->lease;
     op->call.handler = ngx_plum_store_settled;
     op->call.urgent = 1;
 
-    redis->unsettled++;
-    redis->settle.cancelable = 0;
-
-    ngx_plum_store_settle_send(op);
-
-    if (!redis->settle.timer_set) {
-        ngx_add_timer(&redis->settle, NGX_PLUM_STORE_SETTLE);
-    }
+    ngx_plum_settle(&redis->settler, &op->settlement,
+                    ngx_plum_redis_log(redis->client));
 }
 
 
-static void
-ngx_plum_store_settle_send(ngx_plum_store_op_t *op)
+static ngx_int_t
+ngx_plum_store_settle_send(ngx_plum_settler_t *settler,
+    ngx_plum_settlement_t *settlement)
 {
-    if (ngx_plum_store_op_send(op) != NGX_OK) {
-        ngx_queue_insert_tail(&op->store->settlements, &op->queue);
-    }
+    return ngx_plum_store_op_send((ngx_plum_store_op_t *) settlement);
 }
 
 
@@ -86,7 +80,7 @@ ngx_plum_store_settled(ngx_plum_redis_call_t *call,
     }
 
     if (ngx_plum_store_settle_over(op, status)) {
-        ngx_plum_store_settle_end(op);
+        ngx_plum_settle_end(&op->store->settler, &op->settlement);
         return;
     }
 
@@ -96,7 +90,7 @@ ngx_plum_store_settled(ngx_plum_redis_call_t *call,
 
     op->alone = (status == NGX_PLUM_REDIS_ALONE) | op->alone;
 
-    ngx_queue_insert_tail(&op->store->settlements, &op->queue);
+    ngx_plum_settle_later(&op->store->settler, &op->settlement);
 }
 
 
@@ -127,35 +121,48 @@ ngx_plum_store_settle_over(ngx_plum_store_op_t *op,
 }
 
 
-static void
-ngx_plum_store_settle_end(ngx_plum_store_op_t *op)
+static ngx_int_t
+ngx_plum_store_settle_lapsed(ngx_plum_settlement_t *settlement)
 {
-    ngx_plum_store_redis_t  *redis;
+    ngx_plum_store_op_t  *op;
 
-    redis = op->store;
+    op = (ngx_plum_store_op_t *) settlement;
 
-    ngx_free(op);
+    if (op->alone) {
+        return NGX_PLUM_STORE_ALONE;
+    }
 
-    redis->unsettled--;
-
-    redis->settle.cancelable = (redis->unsettled == 0);
+    return (op->kind == PLUM_RECORD_COMMIT) ? NGX_PLUM_STORE_COMMITS
+                                            : NGX_PLUM_STORE_RELEASES;
 }
 
 
 static void
-ngx_plum_store_settle_handler(ngx_event_t *ev)
+ngx_plum_store_settle_report(ngx_plum_settler_t *settler,
+    const ngx_uint_t *counts)
 {
-    ngx_connection_t        *fake;
-    ngx_plum_store_redis_t  *redis;
+    ngx_log_t  *log;
 
-    fake = ev->data;
-    redis = fake->data;
+    log = settler->timer.log;
 
-    ngx_plum_store_settle_lapsed(redis);
-    ngx_plum_store_settle_all(redis);
+    if (counts[NGX_PLUM_STORE_COMMITS]) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "plum: %ui commits could not be written before their "
+                      "leases lapsed; copies of these deliveries would be "
+                      "forwarded", counts[NGX_PLUM_STORE_COMMITS]);
+    }
 
-    if (redis->unsettled && !ev->timer_set) {
-        ngx_add_timer(ev, NGX_PLUM_STORE_SETTLE);
+    if (counts[NGX_PLUM_STORE_ALONE]) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "plum: %ui commits did not reach their replicas before "
+                      "their leases lapsed; a failover may forget them",
+                      counts[NGX_PLUM_STORE_ALONE]);
+    }
+
+    if (counts[NGX_PLUM_STORE_RELEASES]) {
+        ngx_log_error(NGX_LOG_INFO, log, 0,
+                      "plum: %ui releases could not be written before their "
+                      "leases lapsed", counts[NGX_PLUM_STORE_RELEASES]);
     }
 }
 
@@ -165,87 +172,7 @@ ngx_plum_store_settle_all(void *data)
 {
     ngx_plum_store_redis_t *redis = data;
 
-    ngx_queue_t          *q, ops;
-
-    if (redis->settlements.next == NULL
-        || ngx_queue_empty(&redis->settlements))
-    {
-        return;
-    }
-
-    ngx_queue_init(&ops);
-    ngx_queue_add(&ops, &redis->settlements);
-    ngx_queue_init(&redis->settlements);
-
-    while (!ngx_queue_empty(&ops)) {
-        q = ngx_queue_head(&ops);
-
-        ngx_queue_remove(q);
-
-        ngx_plum_store_settle_send(ngx_queue_data(q, ngx_plum_store_op_t,
-                                                  queue));
-    }
-}
-
-
-static void
-ngx_plum_store_settle_lapsed(ngx_plum_store_redis_t *redis)
-{
-    ngx_log_t            *log;
-    ngx_uint_t            commits, alone, releases;
-    ngx_queue_t          *q, *next;
-    ngx_plum_store_op_t  *op;
-
-    log = ngx_plum_redis_log(redis->client);
-
-    commits = 0;
-    alone = 0;
-    releases = 0;
-
-    for (q = ngx_queue_head(&redis->settlements);
-         q != ngx_queue_sentinel(&redis->settlements);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        op = ngx_queue_data(q, ngx_plum_store_op_t, queue);
-
-        if ((ngx_msec_int_t) (op->until - ngx_current_msec) > 0) {
-            continue;
-        }
-
-        if (op->alone) {
-            alone++;
-
-        } else if (op->kind == PLUM_RECORD_COMMIT) {
-            commits++;
-
-        } else {
-            releases++;
-        }
-
-        ngx_queue_remove(q);
-        ngx_plum_store_settle_end(op);
-    }
-
-    if (commits) {
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "plum: %ui commits could not be written before their "
-                      "leases lapsed; copies of these deliveries would be "
-                      "forwarded", commits);
-    }
-
-    if (alone) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "plum: %ui commits did not reach their replicas before "
-                      "their leases lapsed; a failover may forget them",
-                      alone);
-    }
-
-    if (releases) {
-        ngx_log_error(NGX_LOG_INFO, log, 0,
-                      "plum: %ui releases could not be written before their "
-                      "leases lapsed", releases);
-    }
+    ngx_plum_settle_all(&redis->settler);
 }
 
 
@@ -254,26 +181,12 @@ ngx_plum_store_settle_exit(void *data)
 {
     ngx_plum_store_redis_t *redis = data;
 
-    ngx_queue_t  *q;
+    ngx_uint_t  n;
 
-    if (redis->unsettled == 0) {
-        return;
-    }
+    n = ngx_plum_settle_exit(&redis->settler);
 
-    ngx_log_error(NGX_LOG_WARN, ngx_plum_redis_log(redis->client), 0,
-                  "plum: %ui commits and releases are given up",
-                  redis->unsettled);
-
-    while (!ngx_queue_empty(&redis->settlements)) {
-        q = ngx_queue_head(&redis->settlements);
-
-        ngx_queue_remove(q);
-        ngx_free(ngx_queue_data(q, ngx_plum_store_op_t, queue));
-    }
-
-    redis->unsettled = 0;
-
-    if (redis->settle.timer_set) {
-        ngx_del_timer(&redis->settle);
+    if (n) {
+        ngx_log_error(NGX_LOG_WARN, ngx_plum_redis_log(redis->client), 0,
+                      "plum: %ui commits and releases are given up", n);
     }
 }
