@@ -9,6 +9,7 @@
 
 
 #include <ngx_http_plum.h>
+#include <ngx_plum_parameter.h>
 
 
 void ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where);
@@ -28,6 +29,13 @@ ngx_http_plum_allowlist_t *ngx_http_plum_conf_list(
     ngx_http_plum_main_conf_t *pmcf, ngx_str_t *name);
 char *ngx_http_plum_conf_variable(ngx_conf_t *cf, ngx_str_t *name,
     ngx_http_complex_value_t **cv);
+
+/* unavailable=, and success= of a plum_success_t, in tables of parameters */
+
+extern ngx_conf_enum_t  ngx_http_plum_unavailable[];
+
+char *ngx_http_plum_parameter_success(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 
 /* [warn] where a path rather is one of another language; checked or not */
 

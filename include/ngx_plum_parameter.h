@@ -35,6 +35,7 @@ struct ngx_plum_parameter_s {
     size_t                   offset;     /* of its field, for the setter */
     ngx_uint_t               again;      /* it may come again, or the setter
                                             says what is wrong with that */
+    ngx_conf_enum_t         *words;      /* of ngx_plum_parameter_word() */
 };
 
 
@@ -46,12 +47,17 @@ struct ngx_plum_parameter_s {
 char *ngx_plum_parameters(ngx_conf_t *cf, const ngx_plum_parameter_t *table,
     void *conf, ngx_str_t *values, ngx_uint_t n);
 
-/* setters of an ngx_msec_t above zero, and of an ngx_uint_t above zero */
+/*
+ * Setters of an ngx_msec_t above zero, of an ngx_uint_t above zero, and of an
+ * ngx_uint_t by one of two words.
+ */
 
 char *ngx_plum_parameter_time(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
     void *conf, ngx_str_t *value);
 char *ngx_plum_parameter_number(ngx_conf_t *cf,
     const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+char *ngx_plum_parameter_word(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value);
 
 
 #endif /* _NGX_PLUM_PARAMETER_H_INCLUDED_ */

@@ -8,8 +8,6 @@
 #include <ngx_http_plum_queue.h>
 
 
-static char *ngx_http_plum_accept_parameter(ngx_http_plum_accept_t *accept,
-    ngx_str_t *value);
 static char *ngx_http_plum_accept_check(ngx_conf_t *cf,
     ngx_http_plum_loc_conf_t *plcf);
 static char *ngx_http_plum_accept_view(ngx_conf_t *cf,
@@ -21,6 +19,16 @@ static char *ngx_http_plum_accept_event(ngx_conf_t *cf,
 static void ngx_http_plum_accept_cleanup(void *data);
 
 
+static const ngx_plum_parameter_t  ngx_http_plum_accept_parameters[] = {
+    { ngx_string("retention="), ngx_plum_parameter_time,
+      offsetof(ngx_http_plum_accept_t, retention), 0, NULL },
+    { ngx_string("unavailable="), ngx_plum_parameter_word,
+      offsetof(ngx_http_plum_accept_t, forward), 0,
+      ngx_http_plum_unavailable },
+    { ngx_null_string, NULL, 0, 0, NULL }
+};
+
+
 /* plum_accept queue|off [retention=time] [unavailable=refuse|forward] */
 
 char *
@@ -28,9 +36,7 @@ ngx_http_plum_conf_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_plum_loc_conf_t *plcf = conf;
 
-    char                    *text;
     ngx_str_t               *value;
-    ngx_uint_t               i;
     ngx_http_plum_accept_t  *accept;
 
     if (plcf->accept != NGX_CONF_UNSET_PTR) {
@@ -64,55 +70,8 @@ ngx_http_plum_conf_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     accept->name = value[1];
     accept->retention = (ngx_msec_t) 7 * 24 * 60 * 60 * 1000;
 
-    for (i = 2; i < cf->args->nelts; i++) {
-        text = ngx_http_plum_accept_parameter(accept, &value[i]);
-
-        if (text) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\", %s", &value[i],
-                               text);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_plum_accept_parameter(ngx_http_plum_accept_t *accept,
-    ngx_str_t *value)
-{
-    ngx_int_t  n;
-    ngx_str_t  time;
-
-    if (ngx_strcmp(value->data, "unavailable=forward") == 0) {
-        accept->forward = 1;
-        return NULL;
-    }
-
-    if (ngx_strcmp(value->data, "unavailable=refuse") == 0) {
-        accept->forward = 0;
-        return NULL;
-    }
-
-    if (ngx_strncmp(value->data, "retention=", 10) != 0) {
-        return "it must be \"retention=time\", \"unavailable=refuse\" or "
-               "\"unavailable=forward\"";
-    }
-
-    time.data = value->data + 10;
-    time.len = value->len - 10;
-
-    n = time.len ? ngx_parse_time(&time, 0) : NGX_ERROR;
-
-    if (n == NGX_ERROR || n == 0) {
-        return "it must be a time above zero";
-    }
-
-    accept->retention = n;
-
-    return NULL;
+    return ngx_plum_parameters(cf, ngx_http_plum_accept_parameters, accept,
+                               &value[2], cf->args->nelts - 2);
 }
 
 

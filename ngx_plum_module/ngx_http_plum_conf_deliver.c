@@ -14,21 +14,12 @@
 #define NGX_HTTP_PLUM_PAUSE        30000     /* ms */
 
 
-typedef struct {
-    ngx_str_t     name;
-    const char *(*handler)(ngx_http_plum_deliver_t *deliver, ngx_str_t *value,
-                           plum_error_t *err);
-} ngx_http_plum_deliver_parameter_t;
-
-
-static const char *ngx_http_plum_deliver_concurrency(
-    ngx_http_plum_deliver_t *deliver, ngx_str_t *value, plum_error_t *err);
-static const char *ngx_http_plum_deliver_retry(
-    ngx_http_plum_deliver_t *deliver, ngx_str_t *value, plum_error_t *err);
-static const char *ngx_http_plum_deliver_breaker(
-    ngx_http_plum_deliver_t *deliver, ngx_str_t *value, plum_error_t *err);
-static const char *ngx_http_plum_deliver_success(
-    ngx_http_plum_deliver_t *deliver, ngx_str_t *value, plum_error_t *err);
+static char *ngx_http_plum_deliver_concurrency(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+static char *ngx_http_plum_deliver_retry(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+static char *ngx_http_plum_deliver_breaker(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 static char *ngx_http_plum_deliver_queue(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_queue_t *queue);
 static ngx_http_plum_taker_t *ngx_http_plum_deliver_taker(ngx_conf_t *cf,
@@ -42,14 +33,14 @@ static char *ngx_http_plum_deliver_check(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_deliver_t *deliver);
 
 
-static const ngx_http_plum_deliver_parameter_t
-    ngx_http_plum_deliver_parameters[] =
-{
-    { ngx_string("concurrency="), ngx_http_plum_deliver_concurrency },
-    { ngx_string("retry="), ngx_http_plum_deliver_retry },
-    { ngx_string("breaker="), ngx_http_plum_deliver_breaker },
-    { ngx_string("success="), ngx_http_plum_deliver_success },
-    { ngx_null_string, NULL }
+static const ngx_plum_parameter_t  ngx_http_plum_deliver_parameters[] = {
+    { ngx_string("concurrency="), ngx_http_plum_deliver_concurrency, 0, 0,
+      NULL },
+    { ngx_string("retry="), ngx_http_plum_deliver_retry, 0, 0, NULL },
+    { ngx_string("breaker="), ngx_http_plum_deliver_breaker, 0, 0, NULL },
+    { ngx_string("success="), ngx_http_plum_parameter_success,
+      offsetof(ngx_http_plum_deliver_t, success), 0, NULL },
+    { ngx_null_string, NULL, 0, 0, NULL }
 };
 
 
@@ -62,13 +53,9 @@ ngx_http_plum_conf_deliver_at(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_plum_loc_conf_t *plcf = conf;
 
-    const char                               *text;
-    ngx_str_t                                *value, parameter;
-    ngx_uint_t                                i;
-    plum_error_t                              err;
-    ngx_http_plum_deliver_t                  *deliver, **deliverp;
-    ngx_http_plum_main_conf_t                *pmcf;
-    const ngx_http_plum_deliver_parameter_t  *p;
+    ngx_str_t                  *value;
+    ngx_http_plum_deliver_t    *deliver, **deliverp;
+    ngx_http_plum_main_conf_t  *pmcf;
 
     if (plcf->deliver) {
         return "is duplicate";
@@ -100,50 +87,28 @@ ngx_http_plum_conf_deliver_at(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        for (p = ngx_http_plum_deliver_parameters; p->handler; p++) {
-            if (value[i].len >= p->name.len
-                && ngx_strncmp(value[i].data, p->name.data, p->name.len) == 0)
-            {
-                break;
-            }
-        }
-
-        if (p->handler == NULL) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        parameter.data = value[i].data + p->name.len;
-        parameter.len = value[i].len - p->name.len;
-
-        text = p->handler(deliver, &parameter, &err);
-
-        if (text) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\", %s", &value[i],
-                               text);
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_plum_parameters(cf, ngx_http_plum_deliver_parameters, deliver,
+                            &value[1], cf->args->nelts - 1)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (deliver->schedule.nwaits == 0) {
-        (void) ngx_http_plum_deliver_retry(deliver,
-                                           &ngx_http_plum_deliver_waits, &err);
+        (void) ngx_http_plum_deliver_retry(cf, NULL, deliver,
+                                           &ngx_http_plum_deliver_waits);
     }
 
     return NGX_CONF_OK;
 }
 
 
-/* these return what is wrong, or NULL */
-
-static const char *
-ngx_http_plum_deliver_concurrency(ngx_http_plum_deliver_t *deliver,
-    ngx_str_t *value, plum_error_t *err)
+static char *
+ngx_http_plum_deliver_concurrency(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_deliver_t *deliver = conf;
+
     ngx_int_t  n;
 
     n = ngx_atoi(value->data, value->len);
@@ -158,15 +123,16 @@ ngx_http_plum_deliver_concurrency(ngx_http_plum_deliver_t *deliver,
 }
 
 
-static const char *
-ngx_http_plum_deliver_retry(ngx_http_plum_deliver_t *deliver,
-    ngx_str_t *value, plum_error_t *err)
+static char *
+ngx_http_plum_deliver_retry(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
 {
-    u_char     *p, *last, *end;
-    ngx_int_t   n;
-    ngx_str_t   wait;
+    ngx_http_plum_deliver_t *deliver = conf;
 
-    deliver->schedule.nwaits = 0;
+    u_char        *p, *last, *end;
+    ngx_int_t      n;
+    ngx_str_t      wait;
+    plum_error_t   err;
 
     p = value->data;
     last = value->data + value->len;
@@ -183,10 +149,13 @@ ngx_http_plum_deliver_retry(ngx_http_plum_deliver_t *deliver,
             return "it must be times, separated by commas";
         }
 
-        if (plum_schedule_add(&deliver->schedule, (uint64_t) n, err)
+        if (plum_schedule_add(&deliver->schedule, (uint64_t) n, &err)
             != PLUM_OK)
         {
-            return err->text;
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"retry=%V\", %s", value,
+                               err.text);
+            return NGX_CONF_ERROR;
         }
 
         p = end + 1;
@@ -197,10 +166,12 @@ ngx_http_plum_deliver_retry(ngx_http_plum_deliver_t *deliver,
 }
 
 
-static const char *
-ngx_http_plum_deliver_breaker(ngx_http_plum_deliver_t *deliver,
-    ngx_str_t *value, plum_error_t *err)
+static char *
+ngx_http_plum_deliver_breaker(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_deliver_t *deliver = conf;
+
     u_char     *p, *last;
     ngx_int_t   n, pause;
     ngx_str_t   time;
@@ -232,26 +203,6 @@ ngx_http_plum_deliver_breaker(ngx_http_plum_deliver_t *deliver,
 
     deliver->failures = n;
     deliver->pause = (ngx_msec_t) pause;
-
-    return NULL;
-}
-
-
-static const char *
-ngx_http_plum_deliver_success(ngx_http_plum_deliver_t *deliver,
-    ngx_str_t *value, plum_error_t *err)
-{
-    plum_str_t  text;
-
-    text.data = value->data;
-    text.len = value->len;
-
-    deliver->success.class_2xx = 0;
-    deliver->success.ncodes = 0;
-
-    if (plum_success_parse(&text, &deliver->success, err) != PLUM_OK) {
-        return "it must be \"2xx\" or codes, separated by commas";
-    }
 
     return NULL;
 }

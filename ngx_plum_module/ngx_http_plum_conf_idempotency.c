@@ -5,16 +5,9 @@
 
 
 #include <ngx_http_plum_conf.h>
-#include <ngx_plum_parameter.h>
 
 
 static char *ngx_http_plum_idempotency_in_flight(ngx_conf_t *cf,
-    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
-static char *ngx_http_plum_idempotency_unavailable(ngx_conf_t *cf,
-    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
-static char *ngx_http_plum_idempotency_success(ngx_conf_t *cf,
-    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
-static char *ngx_http_plum_idempotency_in_doubt(ngx_conf_t *cf,
     const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 static char *ngx_http_plum_idempotency_answer(ngx_conf_t *cf,
     const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
@@ -22,22 +15,40 @@ static char *ngx_http_plum_idempotency_scope(ngx_conf_t *cf,
     const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 
 
+ngx_conf_enum_t  ngx_http_plum_unavailable[] = {
+    { ngx_string("refuse"), 0 },
+    { ngx_string("forward"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_plum_in_doubt[] = {
+    { ngx_string("release"), 0 },
+    { ngx_string("hold"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
 static const ngx_plum_parameter_t  ngx_http_plum_parameters[] = {
     { ngx_string("retention="), ngx_plum_parameter_time,
-      offsetof(ngx_http_plum_idempotency_t, retention), 0 },
+      offsetof(ngx_http_plum_idempotency_t, retention), 0, NULL },
     { ngx_string("lease="), ngx_plum_parameter_time,
-      offsetof(ngx_http_plum_idempotency_t, lease), 0 },
+      offsetof(ngx_http_plum_idempotency_t, lease), 0, NULL },
     { ngx_string("in_flight="), ngx_http_plum_idempotency_in_flight,
-      offsetof(ngx_http_plum_idempotency_t, wait), 0 },
-    { ngx_string("unavailable="), ngx_http_plum_idempotency_unavailable, 0,
-      0 },
-    { ngx_string("success="), ngx_http_plum_idempotency_success, 0, 0 },
-    { ngx_string("in_doubt="), ngx_http_plum_idempotency_in_doubt, 0, 0 },
-    { ngx_string("answer="), ngx_http_plum_idempotency_answer, 0, 0 },
+      offsetof(ngx_http_plum_idempotency_t, wait), 0, NULL },
+    { ngx_string("unavailable="), ngx_plum_parameter_word,
+      offsetof(ngx_http_plum_idempotency_t, forward), 0,
+      ngx_http_plum_unavailable },
+    { ngx_string("success="), ngx_http_plum_parameter_success,
+      offsetof(ngx_http_plum_idempotency_t, success), 0, NULL },
+    { ngx_string("in_doubt="), ngx_plum_parameter_word,
+      offsetof(ngx_http_plum_idempotency_t, hold), 0,
+      ngx_http_plum_in_doubt },
+    { ngx_string("answer="), ngx_http_plum_idempotency_answer, 0, 0, NULL },
     { ngx_string("wait_replicas="), ngx_plum_parameter_number,
-      offsetof(ngx_http_plum_idempotency_t, replicas), 0 },
-    { ngx_string("scope="), ngx_http_plum_idempotency_scope, 0, 0 },
-    { ngx_null_string, NULL, 0, 0 }
+      offsetof(ngx_http_plum_idempotency_t, replicas), 0, NULL },
+    { ngx_string("scope="), ngx_http_plum_idempotency_scope, 0, 0, NULL },
+    { ngx_null_string, NULL, 0, 0, NULL }
 };
 
 
@@ -134,63 +145,24 @@ ngx_http_plum_idempotency_in_flight(ngx_conf_t *cf,
 }
 
 
-static char *
-ngx_http_plum_idempotency_unavailable(ngx_conf_t *cf,
+char *
+ngx_http_plum_parameter_success(ngx_conf_t *cf,
     const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
 {
-    ngx_http_plum_idempotency_t *idempotency = conf;
+    plum_str_t       text;
+    plum_error_t     err;
+    plum_success_t  *success;
 
-    if (ngx_strcmp(value->data, "forward") == 0) {
-        idempotency->forward = 1;
-        return NULL;
-    }
-
-    if (ngx_strcmp(value->data, "refuse") == 0) {
-        idempotency->forward = 0;
-        return NULL;
-    }
-
-    return "it must be \"refuse\" or \"forward\"";
-}
-
-
-static char *
-ngx_http_plum_idempotency_success(ngx_conf_t *cf,
-    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
-{
-    ngx_http_plum_idempotency_t *idempotency = conf;
-
-    plum_str_t    text;
-    plum_error_t  err;
+    success = (plum_success_t *) ((u_char *) conf + row->offset);
 
     text.data = value->data;
     text.len = value->len;
 
-    if (plum_success_parse(&text, &idempotency->success, &err) != PLUM_OK) {
+    if (plum_success_parse(&text, success, &err) != PLUM_OK) {
         return "it must be \"2xx\" or codes, separated by commas";
     }
 
     return NULL;
-}
-
-
-static char *
-ngx_http_plum_idempotency_in_doubt(ngx_conf_t *cf,
-    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value)
-{
-    ngx_http_plum_idempotency_t *idempotency = conf;
-
-    if (ngx_strcmp(value->data, "hold") == 0) {
-        idempotency->hold = 1;
-        return NULL;
-    }
-
-    if (ngx_strcmp(value->data, "release") == 0) {
-        idempotency->hold = 0;
-        return NULL;
-    }
-
-    return "it must be \"release\" or \"hold\"";
 }
 
 

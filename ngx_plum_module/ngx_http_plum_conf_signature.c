@@ -5,7 +5,6 @@
 
 
 #include <ngx_http_plum_conf.h>
-#include <ngx_plum_parameter.h>
 
 
 static char *ngx_http_plum_signature_secret(ngx_conf_t *cf,
@@ -17,8 +16,8 @@ static char *ngx_http_plum_signature_scheme(ngx_conf_t *cf,
 /* the others are parameters of the scheme */
 
 static const ngx_plum_parameter_t  ngx_http_plum_signature_parameters[] = {
-    { ngx_string("secret="), ngx_http_plum_signature_secret, 0, 1 },
-    { ngx_null_string, ngx_http_plum_signature_scheme, 0, 1 }
+    { ngx_string("secret="), ngx_http_plum_signature_secret, 0, 1, NULL },
+    { ngx_null_string, ngx_http_plum_signature_scheme, 0, 1, NULL }
 };
 
 

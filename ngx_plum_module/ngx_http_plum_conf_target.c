@@ -11,59 +11,47 @@
 #define NGX_HTTP_PLUM_QUEUE_MAX  1000000     /* max= of a consumer */
 
 
-/*
- * A parameter of deliver and publish.  The handler returns NULL, what is wrong,
- * or NGX_CONF_ERROR (logged).
- */
-
-typedef struct {
-    ngx_str_t              name;
-    ngx_uint_t             lines;        /* NGX_HTTP_PLUM_QUEUE_DELIVER ... */
-    char                *(*handler)(ngx_conf_t *cf,
-                                    ngx_http_plum_consumer_t *consumer,
-                                    ngx_str_t *value);
-} ngx_http_plum_queue_parameter_t;
-
-#define NGX_HTTP_PLUM_QUEUE_DELIVER  1
-#define NGX_HTTP_PLUM_QUEUE_PUBLISH  2
-
-
 static ngx_http_plum_consumer_t *ngx_http_plum_queue_consumer(ngx_conf_t *cf,
     ngx_http_plum_queue_t *queue, ngx_str_t *name);
-static char *ngx_http_plum_queue_parameters(ngx_conf_t *cf,
-    ngx_http_plum_consumer_t *consumer, ngx_uint_t line, ngx_uint_t first);
-static char *ngx_http_plum_queue_allow(ngx_conf_t *cf,
-    ngx_http_plum_consumer_t *consumer, ngx_str_t *value);
-static char *ngx_http_plum_queue_for(ngx_conf_t *cf,
-    ngx_http_plum_consumer_t *consumer, ngx_str_t *value);
-static char *ngx_http_plum_queue_max(ngx_conf_t *cf,
-    ngx_http_plum_consumer_t *consumer, ngx_str_t *value);
-static char *ngx_http_plum_queue_full(ngx_conf_t *cf,
-    ngx_http_plum_consumer_t *consumer, ngx_str_t *value);
-static char *ngx_http_plum_queue_keep(ngx_conf_t *cf,
-    ngx_http_plum_consumer_t *consumer, ngx_str_t *value);
-static char *ngx_http_plum_queue_group(ngx_conf_t *cf,
-    ngx_http_plum_consumer_t *consumer, ngx_str_t *value);
+static char *ngx_http_plum_target_allow(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+static char *ngx_http_plum_target_for(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+static char *ngx_http_plum_target_number(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+static char *ngx_http_plum_target_word(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+static char *ngx_http_plum_target_time(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
+static char *ngx_http_plum_target_group(ngx_conf_t *cf,
+    const ngx_plum_parameter_t *row, void *conf, ngx_str_t *value);
 
 
-static const ngx_http_plum_queue_parameter_t
-    ngx_http_plum_queue_parameter_table[] =
-{
-    { ngx_string("allow="), NGX_HTTP_PLUM_QUEUE_DELIVER
-                            |NGX_HTTP_PLUM_QUEUE_PUBLISH,
-      ngx_http_plum_queue_allow },
-    { ngx_string("for="), NGX_HTTP_PLUM_QUEUE_DELIVER
-                          |NGX_HTTP_PLUM_QUEUE_PUBLISH,
-      ngx_http_plum_queue_for },
-    { ngx_string("max="), NGX_HTTP_PLUM_QUEUE_DELIVER,
-      ngx_http_plum_queue_max },
-    { ngx_string("full="), NGX_HTTP_PLUM_QUEUE_DELIVER,
-      ngx_http_plum_queue_full },
-    { ngx_string("keep="), NGX_HTTP_PLUM_QUEUE_PUBLISH,
-      ngx_http_plum_queue_keep },
-    { ngx_string("group="), NGX_HTTP_PLUM_QUEUE_PUBLISH,
-      ngx_http_plum_queue_group },
-    { ngx_null_string, 0, NULL }
+static ngx_conf_enum_t  ngx_http_plum_target_full[] = {
+    { ngx_string("refuse"), 0 },
+    { ngx_string("drop"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static const ngx_plum_parameter_t  ngx_http_plum_deliver_line[] = {
+    { ngx_string("allow="), ngx_http_plum_target_allow, 0, 0, NULL },
+    { ngx_string("for="), ngx_http_plum_target_for, 0, 0, NULL },
+    { ngx_string("max="), ngx_http_plum_target_number,
+      offsetof(ngx_plum_target_t, max), 0, NULL },
+    { ngx_string("full="), ngx_http_plum_target_word,
+      offsetof(ngx_plum_target_t, drop), 0, ngx_http_plum_target_full },
+    { ngx_null_string, NULL, 0, 0, NULL }
+};
+
+
+static const ngx_plum_parameter_t  ngx_http_plum_publish_line[] = {
+    { ngx_string("allow="), ngx_http_plum_target_allow, 0, 0, NULL },
+    { ngx_string("for="), ngx_http_plum_target_for, 0, 0, NULL },
+    { ngx_string("keep="), ngx_http_plum_target_time,
+      offsetof(ngx_plum_target_t, keep), 0, NULL },
+    { ngx_string("group="), ngx_http_plum_target_group, 0, 0, NULL },
+    { ngx_null_string, NULL, 0, 0, NULL }
 };
 
 
@@ -89,8 +77,8 @@ ngx_http_plum_conf_deliver(ngx_conf_t *cf, ngx_http_plum_queue_t *queue)
 
     consumer->uri = value[2];
 
-    if (ngx_http_plum_queue_parameters(cf, consumer,
-                                       NGX_HTTP_PLUM_QUEUE_DELIVER, 3)
+    if (ngx_plum_parameters(cf, ngx_http_plum_deliver_line, consumer,
+                            &value[3], cf->args->nelts - 3)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -125,8 +113,8 @@ ngx_http_plum_conf_publish(ngx_conf_t *cf, ngx_http_plum_queue_t *queue)
 
     consumer->target->published = 1;
 
-    if (ngx_http_plum_queue_parameters(cf, consumer,
-                                       NGX_HTTP_PLUM_QUEUE_PUBLISH, 2)
+    if (ngx_plum_parameters(cf, ngx_http_plum_publish_line, consumer,
+                            &value[2], cf->args->nelts - 2)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -200,65 +188,11 @@ ngx_http_plum_queue_consumer(ngx_conf_t *cf, ngx_http_plum_queue_t *queue,
 
 
 static char *
-ngx_http_plum_queue_parameters(ngx_conf_t *cf,
-    ngx_http_plum_consumer_t *consumer, ngx_uint_t line, ngx_uint_t first)
+ngx_http_plum_target_allow(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
 {
-    char                                   *text;
-    ngx_str_t                              *value, parameter;
-    ngx_uint_t                              i, seen;
-    const ngx_http_plum_queue_parameter_t  *p;
+    ngx_http_plum_consumer_t *consumer = conf;
 
-    value = cf->args->elts;
-    seen = 0;
-
-    for (i = first; i < cf->args->nelts; i++) {
-
-        for (p = ngx_http_plum_queue_parameter_table; p->handler; p++) {
-            if ((p->lines & line)
-                && value[i].len >= p->name.len
-                && ngx_strncmp(value[i].data, p->name.data, p->name.len) == 0)
-            {
-                break;
-            }
-        }
-
-        if (p->handler == NULL) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown parameter \"%V\" of \"%V\"", &value[i],
-                               &value[0]);
-            return NGX_CONF_ERROR;
-        }
-
-        parameter.data = value[i].data + p->name.len;
-        parameter.len = value[i].len - p->name.len;
-
-        text = "it stands once";
-
-        if (!(seen & (1 << (p - ngx_http_plum_queue_parameter_table)))) {
-            seen |= 1 << (p - ngx_http_plum_queue_parameter_table);
-            text = p->handler(cf, consumer, &parameter);
-        }
-
-        if (text == NGX_CONF_ERROR) {
-            return NGX_CONF_ERROR;
-        }
-
-        if (text) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\", %s", &value[i],
-                               text);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_plum_queue_allow(ngx_conf_t *cf, ngx_http_plum_consumer_t *consumer,
-    ngx_str_t *value)
-{
     if (value->len == 0) {
         return "it must be the name of a \"plum_allowlist\"";
     }
@@ -270,9 +204,11 @@ ngx_http_plum_queue_allow(ngx_conf_t *cf, ngx_http_plum_consumer_t *consumer,
 
 
 static char *
-ngx_http_plum_queue_for(ngx_conf_t *cf, ngx_http_plum_consumer_t *consumer,
-    ngx_str_t *value)
+ngx_http_plum_target_for(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_consumer_t *consumer = conf;
+
     ngx_str_t  parameter;
 
     parameter.data = value->data - 4;
@@ -283,62 +219,46 @@ ngx_http_plum_queue_for(ngx_conf_t *cf, ngx_http_plum_consumer_t *consumer,
 }
 
 
+/* of what the kinds of queues know of a target */
+
 static char *
-ngx_http_plum_queue_max(ngx_conf_t *cf, ngx_http_plum_consumer_t *consumer,
-    ngx_str_t *value)
+ngx_http_plum_target_number(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
 {
-    ngx_int_t  n;
+    ngx_http_plum_consumer_t *consumer = conf;
 
-    n = ngx_atoi(value->data, value->len);
-
-    if (n == NGX_ERROR || n == 0) {
-        return "it must be a number of entries above zero";
-    }
-
-    consumer->target->max = n;
-
-    return NULL;
+    return ngx_plum_parameter_number(cf, row, consumer->target, value);
 }
 
 
 static char *
-ngx_http_plum_queue_full(ngx_conf_t *cf, ngx_http_plum_consumer_t *consumer,
-    ngx_str_t *value)
+ngx_http_plum_target_word(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
 {
-    if (ngx_strcmp(value->data, "drop") == 0) {
-        consumer->target->drop = 1;
-        return NULL;
-    }
+    ngx_http_plum_consumer_t *consumer = conf;
 
-    return (ngx_strcmp(value->data, "refuse") == 0)
-           ? NULL : "it must be \"refuse\" or \"drop\"";
+    return ngx_plum_parameter_word(cf, row, consumer->target, value);
 }
 
 
 static char *
-ngx_http_plum_queue_keep(ngx_conf_t *cf, ngx_http_plum_consumer_t *consumer,
-    ngx_str_t *value)
+ngx_http_plum_target_time(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
 {
-    ngx_int_t  n;
+    ngx_http_plum_consumer_t *consumer = conf;
 
-    n = value->len ? ngx_parse_time(value, 0) : NGX_ERROR;
-
-    if (n == NGX_ERROR || n == 0) {
-        return "it must be a time above zero";
-    }
-
-    consumer->target->keep = n;
-
-    return NULL;
+    return ngx_plum_parameter_time(cf, row, consumer->target, value);
 }
 
 
 /* names separated by commas; those of consumer groups may be any text */
 
 static char *
-ngx_http_plum_queue_group(ngx_conf_t *cf, ngx_http_plum_consumer_t *consumer,
-    ngx_str_t *value)
+ngx_http_plum_target_group(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
 {
+    ngx_http_plum_consumer_t *consumer = conf;
+
     u_char             *p, *last, *comma;
     ngx_str_t          *group;
     ngx_array_t         groups;

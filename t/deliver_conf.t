@@ -95,6 +95,8 @@ deliver plum_deliver;\nplum_deliver; #!
     "plum_deliver" directive is duplicate
 deliver plum_deliver waits=5s;
     unknown parameter "waits=5s"
+deliver plum_deliver retry=5s retry=6s;
+    duplicate parameter "retry=6s"
 deliver plum_deliver concurrency=0;
     invalid parameter "concurrency=0", it must be a number from 1 to 1024
 deliver plum_deliver concurrency=1025;

@@ -171,27 +171,27 @@ deliver deliver billing /deliver/b allow=others;
 deliver deliver billing /deliver/b allow=;
     invalid parameter "allow=", it must be the name of a "plum_allowlist"
 deliver deliver billing /deliver/b allow=orders allow=all;
-    invalid parameter "allow=all", it stands once
+    duplicate parameter "allow=all"
 deliver deliver billing /deliver/b for=a,,b;
     an event name is empty in "for=a,,b"
 deliver deliver billing /deliver/b for=a*b;
     event pattern "a*b" has a "*" before its end
 deliver deliver billing /deliver/b max=0;
-    invalid parameter "max=0", it must be a number of entries above zero
+    invalid parameter "max=0", it must be a number above zero
 deliver deliver billing /deliver/b max=many;
-    invalid parameter "max=many", it must be a number of entries above zero
+    invalid parameter "max=many", it must be a number above zero
 deliver deliver billing /deliver/b full=wait;
     invalid parameter "full=wait", it must be "refuse" or "drop"
 deliver deliver billing /deliver/b keep=1d;
-    unknown parameter "keep=1d" of "deliver"
+    unknown parameter "keep=1d"
 publish publish;
     "publish" takes the name of a stream
 publish publish stats max=5;
-    unknown parameter "max=5" of "publish"
+    unknown parameter "max=5"
 publish publish stats keep=0;
-    invalid parameter "keep=0", it must be a time above zero
+    invalid parameter "keep=0", it must not be zero
 publish publish stats keep=ever;
-    invalid parameter "keep=ever", it must be a time above zero
+    invalid parameter "keep=ever", it must be a time
 publish publish stats keep=1d group=a,;
     invalid parameter "group=a,", the name of a group is empty
 
@@ -204,13 +204,13 @@ accept plum_accept others;
 accept plum_accept off retention=1d;
     "off" takes no parameter, "retention=1d" is one
 accept plum_accept orders retention=0;
-    invalid parameter "retention=0", it must be a time above zero
+    invalid parameter "retention=0", it must not be zero
 accept plum_accept orders retention=;
-    invalid parameter "retention=", it must be a time above zero
+    invalid parameter "retention=", it must be a time
 accept plum_accept orders unavailable=wait;
-    invalid parameter "unavailable=wait", it must be "retention=time", "unavailable=refuse" or "unavailable=forward"
+    invalid parameter "unavailable=wait", it must be "refuse" or "forward"
 accept plum_accept orders lease=1s;
-    invalid parameter "lease=1s", it must be "retention=time", "unavailable=refuse" or "unavailable=forward"
+    unknown parameter "lease=1s"
 accept plum_accept orders unavailable=forward;
     "unavailable=forward" of "plum_accept" needs a content handler to forward to, write "proxy_pass" or another one
 key

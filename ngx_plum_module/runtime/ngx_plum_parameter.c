@@ -107,3 +107,27 @@ ngx_plum_parameter_number(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
 
     return NULL;
 }
+
+
+char *
+ngx_plum_parameter_word(ngx_conf_t *cf, const ngx_plum_parameter_t *row,
+    void *conf, ngx_str_t *value)
+{
+    ngx_conf_enum_t  *word;
+
+    for (word = row->words; word->name.len; word++) {
+        if (ngx_strcmp(word->name.data, value->data) == 0) {
+            *(ngx_uint_t *) ((u_char *) conf + row->offset) = word->value;
+            return NULL;
+        }
+    }
+
+    word = row->words;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V%V\", it must be \"%V\" or "
+                       "\"%V\"", &row->name, value, &word[0].name,
+                       &word[1].name);
+
+    return NGX_CONF_ERROR;
+}

@@ -39,22 +39,22 @@ static void ngx_plum_redis_wipe(void *data);
 
 static const ngx_plum_parameter_t  ngx_plum_redis_parameters[] = {
     { ngx_string("user="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_conf_t, user), 0 },
-    { ngx_string("password_file="), ngx_plum_redis_password, 0, 0 },
+      offsetof(ngx_plum_redis_conf_t, user), 0, NULL },
+    { ngx_string("password_file="), ngx_plum_redis_password, 0, 0, NULL },
     { ngx_string("database="), ngx_plum_redis_string,
-      offsetof(ngx_plum_redis_conf_t, database), 0 },
+      offsetof(ngx_plum_redis_conf_t, database), 0, NULL },
     { ngx_string("ca="), ngx_plum_redis_tls_string,
-      offsetof(ngx_plum_redis_conf_t, ca), 0 },
+      offsetof(ngx_plum_redis_conf_t, ca), 0, NULL },
     { ngx_string("certificate="), ngx_plum_redis_tls_string,
-      offsetof(ngx_plum_redis_conf_t, certificate), 0 },
+      offsetof(ngx_plum_redis_conf_t, certificate), 0, NULL },
     { ngx_string("certificate_key="), ngx_plum_redis_tls_string,
-      offsetof(ngx_plum_redis_conf_t, certificate_key), 0 },
-    { ngx_string("prefix="), ngx_plum_redis_prefix, 0, 0 },
+      offsetof(ngx_plum_redis_conf_t, certificate_key), 0, NULL },
+    { ngx_string("prefix="), ngx_plum_redis_prefix, 0, 0, NULL },
     { ngx_string("timeout="), ngx_plum_parameter_time,
-      offsetof(ngx_plum_redis_conf_t, timeout), 0 },
+      offsetof(ngx_plum_redis_conf_t, timeout), 0, NULL },
     { ngx_string("max_pending="), ngx_plum_parameter_number,
-      offsetof(ngx_plum_redis_conf_t, max_pending), 0 },
-    { ngx_null_string, NULL, 0, 0 }
+      offsetof(ngx_plum_redis_conf_t, max_pending), 0, NULL },
+    { ngx_null_string, NULL, 0, 0, NULL }
 };
 
 
