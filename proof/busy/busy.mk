@@ -7,7 +7,7 @@ PACKAGES_busy = $(PACKAGES_test) stress-ng
 BUSY          = $(PROOF)/busy
 BUSY_ROUNDS   = 20
 STRESS_ROUNDS = 10
-BUSY_SUITE    = $(UNITS) $(STORE_UNIT) $(wildcard t/*.t)
+BUSY_SUITE    = $(UNITS) $(NGX_UNITS) $(wildcard t/*.t)
 BUSY_COMMAND  = $(PROVE) \
                 $(if $(filter file,$(origin SUITE)),$(BUSY_SUITE),$(SUITE))
 
