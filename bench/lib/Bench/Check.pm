@@ -52,7 +52,6 @@ sub _start {
     $self->{holder} = $holder;
     $self->{site} = Bench::Site->new(record => $self->{record});
     $self->{row} = {%{$self->{row}}, queue => 1} if $self->{row}{queue};
-    $self->{site}->prepare_queue($self->{row}) if $self->{row}{queue};
     $self->{gateway} = $self->{site}->gateway($self->{row});
     return;
 }

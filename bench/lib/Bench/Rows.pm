@@ -17,6 +17,7 @@ package Bench::Rows;
 #   peer    1: not our module
 #   queue   1: what is accepted waits in a Redis of its own, which writes to
 #           disk every second; "paused": and nothing is delivered
+#   fsync   1: that Redis waits for its disk before it answers
 # }
 
 use strict;
@@ -54,6 +55,9 @@ my @ROWS = (
         may => 'store'},
     accept => {title => 'accepted into a queue (append-only file)',
         conf => 'queue', queue => 'paused', may => 'accept'},
+    'accept-fsync' => {title => 'accepted into a queue (on disk)',
+        conf => 'queue', queue => 'paused', fsync => 1,
+        vars => {ACCEPTED => 'fsync'}, may => 'accept'},
     queue => {title => 'accepted, and delivered', conf => 'queue',
         queue => 1, may => 'accept'},
     'plain-tls' => {title => 'NGINX proxy_pass, TLS', conf => 'plain',
@@ -82,7 +86,8 @@ my %ROW = @ROWS;
 
 # measured by make bench, in this order: rows of one reference side by side
 my @STANDARD = qw(off verify project memory memory-copies redis redis-copies
-    accept queue lua-memory lua-redis njs node node-queue memory-tls);
+    accept accept-fsync queue lua-memory lua-redis njs node node-queue
+    memory-tls);
 
 
 sub row {

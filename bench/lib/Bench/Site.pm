@@ -25,7 +25,8 @@ use Bench::Rows qw(row);
 my $SECRET = 'bench-secret-0123456789abcdef-0123456789';
 
 my %VARS = (STORE => 'memory:1m', TLS => 'off', MODE => 'enforce',
-    RETENTION => '7d', LUA_STORE => 'none');
+    RETENTION => '7d', LUA_STORE => 'none', ACCESS => 'off',
+    ACCEPTED => 'aof');
 my @PLACES = qw(MAIN HTTP LOCATION SERVER);
 
 
@@ -147,6 +148,8 @@ sub prepare_queue {
     my ($self, $row) = @_;
 
     my $redis = $self->queue_redis;
+    $redis->command('CONFIG', 'SET', 'appendfsync',
+        $row->{fsync} ? 'always' : 'everysec');
     $redis->command('FLUSHALL');
     $redis->command('HSET', 'plum:{events}:ctl:consumer',
         paused => 'bench', until => 0) if $row->{queue} eq 'paused';
@@ -171,6 +174,9 @@ sub queue_left {
 
 sub gateway {
     my ($self, $row) = @_;
+
+    # what it promises is checked as soon as it connects
+    $self->prepare_queue($row) if $row->{queue};
 
     # rows that differ in the load only have one gateway
     my $key = join ' ', $row->{conf} || "node $row->{node}",
