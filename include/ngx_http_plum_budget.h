@@ -30,7 +30,9 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <ngx_http.h>
 
+#include <ngx_http_plum.h>
 #include <plum_reason.h>
 
 
@@ -70,6 +72,48 @@ typedef struct {
     unsigned                     exposed:1;
     unsigned                     gone:1;     /* was given up */
 } ngx_http_plum_body_t;
+
+
+/*
+ * body: asks for the memory of a body before its first byte is read.  NGX_OK,
+ * or NGX_DECLINED with ctx->reason set.
+ */
+
+ngx_int_t ngx_http_plum_body_begin(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+/* gather: the request body filter */
+
+void ngx_http_plum_gather_init(void);
+
+/*
+ * Functions that ask for memory return NGX_DECLINED if there is none, and set
+ * ctx->reason.
+ *
+ * fits     true if that many bytes could be had now
+ * charge   the body's memory is so many bytes from now on; to more by giving
+ *          up other bodies, to less always
+ * copy     so many bytes more, for the clean copy or a collected answer
+ * grow     charges for a piece of that size and what is outside, allocates it
+ *          (NGX_ERROR: there is no memory), and moves the body to it
+ * drop     frees a buffer of NGINX's that is no longer used
+ * expose   the body may be given up for another one from now on; first: before
+ *          all others
+ * protect  it may not any more
+ * free     its memory is freed and the request has no body any more; a reader
+ *          that is still active gets a buffer of one byte
+ * release  when the request is freed
+ */
+
+ngx_uint_t ngx_http_plum_budget_fits(ngx_http_plum_ctx_t *ctx, size_t size);
+ngx_int_t ngx_http_plum_budget_charge(ngx_http_plum_ctx_t *ctx, size_t size);
+ngx_int_t ngx_http_plum_budget_copy(ngx_http_plum_ctx_t *ctx, size_t size);
+ngx_int_t ngx_http_plum_budget_grow(ngx_http_plum_ctx_t *ctx, size_t room);
+void ngx_http_plum_budget_drop(ngx_http_plum_ctx_t *ctx, u_char *p);
+void ngx_http_plum_budget_expose(ngx_http_plum_ctx_t *ctx, ngx_uint_t first);
+void ngx_http_plum_budget_protect(ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_budget_free(ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_budget_release(ngx_http_plum_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_PLUM_BUDGET_H_INCLUDED_ */

@@ -1,6 +1,6 @@
 /*
- * What became of a request that has passed the gate, and of the upstream's
- * answer to it: the types of ngx_http_plum_outcome.c and ngx_http_plum_kept.c.
+ * What becomes of a request that has passed the gate, and of its claim: its
+ * hops (internal redirects), its outcome, and the settlement of the claim.
  */
 
 #ifndef _NGX_HTTP_PLUM_OUTCOME_H_INCLUDED_
@@ -10,6 +10,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+
+#include <ngx_http_plum.h>
+#include <plum_idempotency.h>
 
 
 /* the way of a passed request through one location, see ..._outcome.c */
@@ -25,23 +28,41 @@ typedef struct {
 } ngx_http_plum_hop_t;
 
 
-/* what became of the upstream's answer where answer= is given */
+/*
+ * outcome: what became of a request that has passed the gate.  passed marks it
+ * so and begins its first hop.  hop begins the next one: call it in the first
+ * phase of an internal redirect.  hop_location is for a hop that goes on in
+ * another location, by "rewrite ... last" or "if".  judge tells the outcome
+ * when the answer is about to be sent, or when there will be none.
+ */
 
-typedef enum {
-    NGX_HTTP_PLUM_KEPT_NONE = 0,             /* it was not to be kept */
-    NGX_HTTP_PLUM_KEPT,
-    NGX_HTTP_PLUM_KEPT_REPEATED,             /* a duplicate got it */
-    NGX_HTTP_PLUM_KEPT_MISSING,              /* a duplicate had to be refused */
-    NGX_HTTP_PLUM_KEPT_TOO_LARGE,            /* not kept, for this and the
-                                                following reasons */
-    NGX_HTTP_PLUM_KEPT_CUT,
-    NGX_HTTP_PLUM_KEPT_ENCODED,
-    NGX_HTTP_PLUM_KEPT_PARTIAL,
-    NGX_HTTP_PLUM_KEPT_NOT_UTF8,
-    NGX_HTTP_PLUM_KEPT_NOT_SUCCESS,
-    NGX_HTTP_PLUM_KEPT_BUDGET,
-    NGX_HTTP_PLUM_KEPT_NO_ROOM               /* in the store */
-} ngx_http_plum_kept_e;
+void ngx_http_plum_passed(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_hop(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+void ngx_http_plum_hop_location(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+plum_outcome_t ngx_http_plum_judge(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
+
+/*
+ * settle: ends the claim by the outcome, once, whoever calls first.  answer,
+ * or NULL, is kept with the record of a success.
+ *
+ * hold: the claim is ours from now on, and is renewed until it is settled.
+ */
+
+void ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
+    ngx_str_t *answer);
+void ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
+
+/*
+ * hangup: watch wraps the content handler of a request that has passed, so
+ * that a forward goes on when the sender leaves, over HTTP/3 also when its
+ * connection ends.  To be called again after a redirect, which chooses another
+ * handler.  Does nothing without a content handler, and where a request is
+ * only observed and no claim is held.
+ */
+
+void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_PLUM_OUTCOME_H_INCLUDED_ */

@@ -7,7 +7,7 @@
 #define _NGX_HTTP_PLUM_QUEUE_H_INCLUDED_
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_loc_conf.h>
 #include <ngx_plum_queue.h>
 
 

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum_conf.h>
+#include <ngx_http_plum_variables.h>
 #include <plum_path.h>
 
 

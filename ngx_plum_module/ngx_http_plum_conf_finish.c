@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum_conf.h>
+#include <ngx_http_plum_headers.h>
 
 
 static char *ngx_http_plum_finish_signatures(ngx_conf_t *cf,

@@ -4,6 +4,7 @@
  */
 
 
+#include <ngx_http_plum_answer.h>
 #include <ngx_http_plum_conf.h>
 
 

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum_review.h>
+#include <ngx_http_plum_variables.h>
 #include <plum_header.h>
 
 

@@ -4,6 +4,7 @@
  */
 
 
+#include <ngx_http_plum_compat.h>
 #include <ngx_http_plum_review.h>
 
 

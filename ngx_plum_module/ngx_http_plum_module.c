@@ -4,8 +4,13 @@
  */
 
 
+#include <ngx_http_plum_answer.h>
+#include <ngx_http_plum_budget.h>
 #include <ngx_http_plum_delivery.h>
+#include <ngx_http_plum_headers.h>
 #include <ngx_http_plum_review.h>
+#include <ngx_http_plum_stage.h>
+#include <ngx_http_plum_variables.h>
 #include <ngx_plum_redis.h>
 
 

@@ -4,7 +4,10 @@
  */
 
 
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_event.h>
 #include <ngx_http_plum_queue.h>
+#include <ngx_http_plum_stage.h>
 
 
 /*

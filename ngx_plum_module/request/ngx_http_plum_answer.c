@@ -4,7 +4,12 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_answer.h>
+#include <ngx_http_plum_compat.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_event.h>
+#include <ngx_http_plum_outcome.h>
+#include <ngx_http_plum_refuse.h>
 
 
 /*

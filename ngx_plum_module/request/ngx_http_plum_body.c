@@ -4,7 +4,10 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_budget.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_proof.h>
+#include <ngx_http_plum_stage.h>
 
 
 static ngx_uint_t ngx_http_plum_body_small(ngx_http_request_t *r);

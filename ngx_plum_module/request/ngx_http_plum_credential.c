@@ -4,7 +4,10 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_headers.h>
+#include <ngx_http_plum_proof.h>
+#include <ngx_http_plum_stage.h>
 
 
 static int64_t ngx_http_plum_now(void);

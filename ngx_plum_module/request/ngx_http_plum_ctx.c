@@ -4,7 +4,12 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_answer.h>
+#include <ngx_http_plum_budget.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_outcome.h>
+#include <ngx_http_plum_refuse.h>
+#include <ngx_http_plum_stage.h>
 
 
 static void ngx_http_plum_finish_request(void *data);

@@ -4,7 +4,13 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_answer.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_headers.h>
+#include <ngx_http_plum_outcome.h>
+#include <ngx_http_plum_proof.h>
+#include <ngx_http_plum_refuse.h>
+#include <ngx_http_plum_stage.h>
 
 
 /*

@@ -4,7 +4,9 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_compat.h>
+#include <ngx_http_plum_headers.h>
+#include <ngx_http_plum_loc_conf.h>
 #include <plum_header.h>
 #include <plum_str.h>
 

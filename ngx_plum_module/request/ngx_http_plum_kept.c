@@ -4,7 +4,10 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_answer.h>
+#include <ngx_http_plum_budget.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_outcome.h>
 
 
 /*

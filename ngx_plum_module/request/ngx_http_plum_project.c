@@ -4,7 +4,11 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_budget.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_event.h>
+#include <ngx_http_plum_proof.h>
+#include <ngx_http_plum_stage.h>
 #include <plum_time.h>
 
 

@@ -4,7 +4,8 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_proof.h>
 
 
 /*

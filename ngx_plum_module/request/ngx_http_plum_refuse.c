@@ -4,7 +4,11 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_budget.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_headers.h>
+#include <ngx_http_plum_outcome.h>
+#include <ngx_http_plum_refuse.h>
 
 
 /*

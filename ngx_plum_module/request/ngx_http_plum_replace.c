@@ -4,7 +4,8 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_headers.h>
 
 
 static void ngx_http_plum_forget_variables(ngx_http_request_t *r);

@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_loc_conf.h>
 
 
 /*

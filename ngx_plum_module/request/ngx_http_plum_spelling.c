@@ -4,7 +4,9 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_headers.h>
+#include <ngx_http_plum_stage.h>
 #include <plum_header.h>
 #include <plum_str.h>
 

@@ -4,7 +4,10 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_event.h>
+#include <ngx_http_plum_proof.h>
+#include <ngx_http_plum_variables.h>
 
 #include <openssl/sha.h>
 

@@ -4,7 +4,9 @@
  */
 
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_proof.h>
+#include <ngx_http_plum_stage.h>
 
 
 /* signatures over the exact bytes that were received */

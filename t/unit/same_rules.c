@@ -5,7 +5,7 @@
  * Of NGINX there are the headers.
  */
 
-#include <ngx_http_plum.h>
+#include <ngx_http_plum_loc_conf.h>
 
 #include "unit.h"
 
