@@ -26,9 +26,9 @@ my $serial = 0;
 # writes the configuration.  consumers: lines "deliver" and "publish"; queue:
 # more lines of the block; store: its address; accept: parameters of
 # plum_accept; lists, server, more, globals: lines of http, of the server, more
-# locations; allow: of the location ("all"); deliver: what stands in each location of
-# consumers; locations: what stands there besides, by URI, in place of the
-# proxy_pass to "up"; of: another gateway, whose Redis and ports are used
+# locations; allow: of the location ("all"); deliver: what stands in each
+# location of consumers; locations: what stands there besides, by URI, in place
+# of the proxy_pass to "up"; of: another gateway, whose Redis and ports are used
 
 sub gateway {
     my ($self, %opt) = @_;

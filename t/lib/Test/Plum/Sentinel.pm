@@ -25,19 +25,21 @@ my $DOWN_AFTER = 500;    # ms
 #   master    the name that Sentinels have for it ("main")
 #   password  of the nodes; Sentinels want it where guarded is true
 #   tls       as of Test::Plum::Redis, for nodes and Sentinels
+#   size      how many nodes there are (3)
+#   conf      more lines of the configuration of each node
 #   announce  a host name, for nodes and Sentinels, in place of addresses; the
 #             C library must know it
 
 sub new {
     my ($class, %opt) = @_;
 
-    my $self = bless {master => 'main', %opt}, $class;
+    my $self = bless {master => 'main', size => $COUNT, %opt}, $class;
     my %own = map { $_ => $self->{$_} }
         grep { defined $self->{$_} } qw(test tls);
 
     $self->{nodes} = [map { Test::Plum::Redis->new(%own, name => "data$_",
         password => $self->{password}, conf => [$self->_node_lines]) }
-        1 .. $COUNT];
+        1 .. $self->{size}];
     my ($master, @replicas) = $self->nodes;
     $_->replicate($master) for @replicas;
 
@@ -53,8 +55,8 @@ sub new {
 
 sub _node_lines {
     my ($self) = @_;
-    return ('repl-diskless-sync-delay 0', $self->{announce}
-        ? "replica-announce-ip $self->{announce}" : ());
+    return ('repl-diskless-sync-delay 0', @{$self->{conf} || []},
+        $self->{announce} ? "replica-announce-ip $self->{announce}" : ());
 }
 
 
@@ -226,7 +228,7 @@ sub _unsettled {
             $self->{master})};
         return "$sentinel->{name} says $is{flags}" if $is{flags} ne 'master';
         return "$sentinel->{name} knows too few"
-            if $is{'num-slaves'} != $COUNT - 1
+            if $is{'num-slaves'} != $self->{size} - 1
                 || $is{'num-other-sentinels'} != $COUNT - 1;
     }
     return '';
