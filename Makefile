@@ -192,6 +192,7 @@ help:
 	@echo 'make test-locks   no zone is touched without its mutex'
 	@echo 'make test-nginx SUITE=dir   a checkout of nginx-tests, compared'
 	@echo 'make test-reloads   200 reloads under load: nothing grows'
+	@echo 'make test-endure   a queue: 1,000,000 deliveries and 200 reloads'
 	@echo 'make test-matrix    builds and tests on Debian trixie and sid (root)'
 	@echo 'make test-beside    the tests with five other modules loaded'
 	@echo 'make test-static    the tests with the module built into NGINX'

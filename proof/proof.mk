@@ -22,6 +22,7 @@ include proof/asan/asan.mk
 include proof/busy/busy.mk
 include proof/coverage/coverage.mk
 include proof/deb/deb.mk
+include proof/endure/endure.mk
 include proof/fuzz/fuzz.mk
 include proof/lint/lint.mk
 include proof/locks/locks.mk
