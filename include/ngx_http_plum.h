@@ -20,6 +20,7 @@ typedef struct ngx_http_plum_queue_s      ngx_http_plum_queue_t;
 typedef struct ngx_http_plum_view_s       ngx_http_plum_view_t;
 typedef struct ngx_http_plum_deliver_s    ngx_http_plum_deliver_t;
 typedef struct ngx_http_plum_sign_s       ngx_http_plum_sign_t;
+typedef struct ngx_http_plum_policy_s     ngx_http_plum_policy_t;
 
 
 /* two names (ngx_str_t *) are the same; case counts */

@@ -13,6 +13,8 @@
 
 
 void ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where);
+void ngx_http_plum_conf_said(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf,
+    ngx_http_plum_said_e said);
 char *ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
     const char *fmt, ...);
 char *ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,

@@ -36,6 +36,33 @@
 #define NGX_HTTP_PLUM_SATISFY_ANY    1       /* one line is enough */
 
 
+/*
+ * Directives of a location that have no structure of their own with a place:
+ * where the one in force stands, for a report of the policy.
+ */
+
+typedef enum {
+    NGX_HTTP_PLUM_SAID_MODE = 0,
+    NGX_HTTP_PLUM_SAID_TLS,
+    NGX_HTTP_PLUM_SAID_TYPES,
+    NGX_HTTP_PLUM_SAID_MAX_BODY,
+    NGX_HTTP_PLUM_SAID_SATISFY,
+    NGX_HTTP_PLUM_SAID_IDEMPOTENCY,
+    NGX_HTTP_PLUM_SAID_ACCEPT,
+    NGX_HTTP_PLUM_SAID_KEY,
+    NGX_HTTP_PLUM_SAID_ACK,
+    NGX_HTTP_PLUM_SAID_MAX
+} ngx_http_plum_said_e;
+
+
+/* a [warn] of a review that was written */
+
+typedef struct {
+    ngx_http_plum_where_t        where;
+    ngx_str_t                    text;
+} ngx_http_plum_warning_t;
+
+
 /* plum_tls */
 
 typedef struct {
@@ -72,6 +99,7 @@ typedef struct {
 /* a line of plum_allowlist: allow, with its events */
 
 typedef struct {
+    ngx_http_plum_where_t        where;      /* line 0: it is built in */
     plum_str_t                   path;
     plum_str_t                  *events;
     ngx_uint_t                   nevents;
@@ -160,7 +188,8 @@ struct ngx_http_plum_main_conf_s {
     ngx_array_t                  off;        /* ngx_http_plum_loc_conf_t *:
                                                 where plum off is said */
     ngx_array_t                  rules;      /* ngx_http_plum_rule_t */
-    ngx_array_t                  warnings;   /* ngx_str_t: those written */
+    ngx_array_t                  warnings;   /* ngx_http_plum_warning_t */
+    ngx_http_plum_policy_t      *policy;     /* NULL: nobody asks for it */
     ngx_http_plum_allowlist_t    all;        /* built in */
     ngx_int_t                    stale[NGX_HTTP_PLUM_STALE];
 };
@@ -185,6 +214,8 @@ typedef struct {
 
 struct ngx_http_plum_loc_conf_s {
     ngx_flag_t                   enable;
+    ngx_http_plum_where_t        block;      /* where the location begins */
+    ngx_http_plum_where_t        said[NGX_HTTP_PLUM_SAID_MAX];
     ngx_http_plum_where_t        where;      /* of plum on */
     ngx_http_core_loc_conf_t    *gate;       /* the location of plum on */
     ngx_uint_t                   mode;

@@ -30,6 +30,7 @@ struct ngx_http_plum_queue_s {
     ngx_str_t                    name;       /* of the store */
     ngx_plum_store_t            *store;
     ngx_uint_t                   accepted;   /* it was said */
+    ngx_http_plum_where_t        accepted_where;
     ngx_array_t                  consumers;  /* ngx_http_plum_consumer_t */
 };
 

@@ -21,6 +21,8 @@ typedef struct {
     ngx_str_t            name;
     ngx_str_t            label;          /* name#n: how logs speak of it */
     ngx_str_t            file;
+    ngx_str_t            conf;           /* where it is configured */
+    ngx_uint_t           line;
     ngx_str_t            bytes;
     ngx_uint_t           public_key;     /* 1: Ed25519, encoding=whpk */
     ngx_uint_t           private_key;    /* 1: Ed25519, encoding=whsk */

@@ -93,6 +93,9 @@ ngx_http_plum_conf_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *secretp = secret;
 
+    secret->conf = cf->conf_file->file.name;
+    secret->line = cf->conf_file->line;
+
     return ngx_plum_secret_read(cf, secret, &value[1], number, &file,
                                 &encoding);
 }
@@ -233,6 +236,8 @@ ngx_http_plum_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (plcf->key == NULL) {
         return NGX_CONF_ERROR;
     }
+
+    ngx_http_plum_conf_said(cf, plcf, NGX_HTTP_PLUM_SAID_KEY);
 
     value = cf->args->elts;
     varies = 0;

@@ -43,6 +43,8 @@ ngx_http_plum_conf_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
+    ngx_http_plum_conf_said(cf, plcf, NGX_HTTP_PLUM_SAID_ACCEPT);
+
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "off") == 0) {

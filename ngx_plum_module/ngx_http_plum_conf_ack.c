@@ -48,6 +48,8 @@ ngx_http_plum_conf_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     plcf->ack = ack;
 
+    ngx_http_plum_conf_said(cf, plcf, NGX_HTTP_PLUM_SAID_ACK);
+
     return NGX_CONF_OK;
 }
 

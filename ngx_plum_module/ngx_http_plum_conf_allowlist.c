@@ -333,6 +333,8 @@ ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_block_t *block)
             return NGX_CONF_ERROR;
         }
 
+        ngx_http_plum_conf_where(cf, &rule->where);
+
         rule->path.data = value[i].data;
         rule->path.len = value[i].len;
         rule->events = events;

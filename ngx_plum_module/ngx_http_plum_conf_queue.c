@@ -210,6 +210,8 @@ ngx_http_plum_queue_accepted(ngx_conf_t *cf, ngx_http_plum_queue_t *queue)
 
     queue->accepted = 1;
 
+    ngx_http_plum_conf_where(cf, &queue->accepted_where);
+
     if (ngx_strcmp(value[1].data, "fsync") == 0) {
         queue->queue.accepted = NGX_PLUM_ACCEPTED_FSYNC;
         return NGX_CONF_OK;

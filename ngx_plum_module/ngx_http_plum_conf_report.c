@@ -18,6 +18,14 @@ ngx_http_plum_conf_where(ngx_conf_t *cf, ngx_http_plum_where_t *where)
 }
 
 
+void
+ngx_http_plum_conf_said(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf,
+    ngx_http_plum_said_e said)
+{
+    ngx_http_plum_conf_where(cf, &plcf->said[said]);
+}
+
+
 /* [emerg] for what is only found when the directive has long been read */
 
 char *
@@ -44,41 +52,41 @@ void
 ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
     const char *fmt, ...)
 {
-    u_char                      text[NGX_MAX_CONF_ERRSTR], *p, *last;
+    u_char                      buf[NGX_MAX_CONF_ERRSTR];
     va_list                     args;
-    ngx_str_t                   line, *warning;
+    ngx_str_t                   text;
     ngx_uint_t                  i;
+    ngx_http_plum_warning_t    *warning;
     ngx_http_plum_main_conf_t  *pmcf;
 
-    last = text + NGX_MAX_CONF_ERRSTR;
-
     va_start(args, fmt);
-    p = ngx_vslprintf(text, last, fmt, args);
+    text.data = buf;
+    text.len = ngx_vslprintf(buf, buf + NGX_MAX_CONF_ERRSTR, fmt, args) - buf;
     va_end(args);
-
-    p = ngx_slprintf(p, last, " in %V:%ui", &where->file, where->line);
-
-    line.data = text;
-    line.len = p - text;
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plum_module);
     warning = pmcf->warnings.elts;
 
     for (i = 0; i < pmcf->warnings.nelts; i++) {
-        if (ngx_http_plum_same(&warning[i], &line)) {
+        if (warning[i].where.line == where->line
+            && ngx_http_plum_same(&warning[i].where.file, &where->file)
+            && ngx_http_plum_same(&warning[i].text, &text))
+        {
             return;
         }
     }
 
-    ngx_log_error(NGX_LOG_WARN, cf->log, 0, "%V", &line);
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0, "%V in %V:%ui", &text,
+                  &where->file, where->line);
 
     /* without memory for its copy, the text may be written twice */
 
-    line.data = ngx_pstrdup(cf->pool, &line);
-    warning = line.data ? ngx_array_push(&pmcf->warnings) : NULL;
+    text.data = ngx_pstrdup(cf->pool, &text);
+    warning = text.data ? ngx_array_push(&pmcf->warnings) : NULL;
 
     if (warning) {
-        *warning = line;
+        warning->where = *where;
+        warning->text = text;
     }
 }
 
@@ -86,10 +94,12 @@ ngx_http_plum_conf_warn(ngx_conf_t *cf, ngx_http_plum_where_t *where,
 void
 ngx_http_plum_conf_path(ngx_conf_t *cf, const plum_str_t *path)
 {
-    plum_error_t  err;
+    plum_error_t           err;
+    ngx_http_plum_where_t  where;
 
     if (plum_path_check(path, &err) == PLUM_OK && plum_path_doubt(path, &err))
     {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", err.text);
+        ngx_http_plum_conf_where(cf, &where);
+        ngx_http_plum_conf_warn(cf, &where, "%s", err.text);
     }
 }

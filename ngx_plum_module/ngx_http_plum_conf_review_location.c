@@ -4,6 +4,7 @@
  */
 
 
+#include <ngx_http_plum_policy.h>
 #include <ngx_http_plum_review.h>
 
 
@@ -302,20 +303,11 @@ static void *
 ngx_http_plum_review_pointer(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
     const char *name)
 {
-    ngx_uint_t      i;
-    ngx_module_t  **modules;
+    void  **conf;
 
-    modules = cf->cycle->modules;
+    conf = ngx_http_plum_policy_conf(cf, clcf, name);
 
-    for (i = 0; modules[i]; i++) {
-        if (modules[i]->type == NGX_HTTP_MODULE
-            && ngx_strcmp(modules[i]->name, name) == 0)
-        {
-            return *(void **) clcf->loc_conf[modules[i]->ctx_index];
-        }
-    }
-
-    return NULL;
+    return conf ? *conf : NULL;
 }
 
 

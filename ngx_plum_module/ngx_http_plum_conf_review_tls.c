@@ -5,12 +5,12 @@
 
 
 #include <ngx_http_plum_compat.h>
+#include <ngx_http_plum_policy.h>
 #include <ngx_http_plum_review.h>
 
 
 static ngx_uint_t ngx_http_plum_review_listen(ngx_conf_t *cf,
     ngx_http_plum_location_t *location, ngx_http_conf_addr_t *addr);
-static ngx_uint_t ngx_http_plum_loopback(struct sockaddr *sa);
 static void ngx_http_plum_review_protocols(ngx_conf_t *cf,
     ngx_http_plum_location_t *location);
 static void ngx_http_plum_review_version(ngx_conf_t *cf,
@@ -56,32 +56,6 @@ ngx_http_plum_review_listen(ngx_conf_t *cf, ngx_http_plum_location_t *location,
     }
 
     return secure;
-}
-
-
-static ngx_uint_t
-ngx_http_plum_loopback(struct sockaddr *sa)
-{
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
-
-    switch (sa->sa_family) {
-
-    case AF_INET:
-        sin = (struct sockaddr_in *) sa;
-        return (ntohl(sin->sin_addr.s_addr) >> 24) == 127;
-
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) sa;
-        return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr) ? 1 : 0;
-#endif
-
-    default: /* AF_UNIX */
-        return 1;
-    }
 }
 
 

@@ -31,6 +31,9 @@ ngx_http_plum_conf_tls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     plcf->tls = tls;
+
+    ngx_http_plum_conf_said(cf, plcf, NGX_HTTP_PLUM_SAID_TLS);
+
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "off") == 0) {

@@ -34,6 +34,8 @@ ngx_http_plum_conf_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
+    ngx_http_plum_conf_said(cf, plcf, NGX_HTTP_PLUM_SAID_TYPES);
+
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {

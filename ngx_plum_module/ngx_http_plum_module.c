@@ -8,6 +8,7 @@
 #include <ngx_http_plum_budget.h>
 #include <ngx_http_plum_delivery.h>
 #include <ngx_http_plum_headers.h>
+#include <ngx_http_plum_policy.h>
 #include <ngx_http_plum_review.h>
 #include <ngx_http_plum_stage.h>
 #include <ngx_http_plum_variables.h>
@@ -15,11 +16,19 @@
 
 
 static char *ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_plum_mode(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_plum_max_body(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_plum_satisfy(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static ngx_int_t ngx_http_plum_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_plum_init_process(ngx_cycle_t *cycle);
 static void ngx_http_plum_exit_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_plum_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_plum_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_plum_postconfigure_gates(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
 static void *ngx_http_plum_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_plum_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_plum_create_loc_conf(ngx_conf_t *cf);
@@ -67,7 +76,7 @@ static ngx_command_t  ngx_http_plum_commands[] = {
 
     { ngx_string("plum_mode"),
       NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_plum_mode,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_plum_loc_conf_t, mode),
       &ngx_http_plum_modes },
@@ -88,7 +97,7 @@ static ngx_command_t  ngx_http_plum_commands[] = {
 
     { ngx_string("plum_max_body"),
       NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
+      ngx_http_plum_max_body,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_plum_loc_conf_t, max_body),
       NULL },
@@ -116,7 +125,7 @@ static ngx_command_t  ngx_http_plum_commands[] = {
 
     { ngx_string("plum_satisfy"),
       NGX_HTTP_PLUM_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_plum_satisfy,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_plum_loc_conf_t, satisfy),
       &ngx_http_plum_satisfies },
@@ -260,10 +269,39 @@ ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static char *
+ngx_http_plum_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_conf_said(cf, conf, NGX_HTTP_PLUM_SAID_MODE);
+
+    return ngx_conf_set_enum_slot(cf, cmd, conf);
+}
+
+
+static char *
+ngx_http_plum_max_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_conf_said(cf, conf, NGX_HTTP_PLUM_SAID_MAX_BODY);
+
+    return ngx_conf_set_size_slot(cf, cmd, conf);
+}
+
+
+static char *
+ngx_http_plum_satisfy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_plum_conf_said(cf, conf, NGX_HTTP_PLUM_SAID_SATISFY);
+
+    return ngx_conf_set_enum_slot(cf, cmd, conf);
+}
+
+
 static ngx_int_t
 ngx_http_plum_preconfiguration(ngx_conf_t *cf)
 {
-    if (ngx_http_plum_add_variables(cf) != NGX_OK) {
+    if (ngx_http_plum_add_variables(cf) != NGX_OK
+        || ngx_http_plum_policy_init(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -309,7 +347,8 @@ ngx_http_plum_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&pmcf->rules, cf->pool, 4,
                           sizeof(ngx_http_plum_rule_t))
            != NGX_OK
-        || ngx_array_init(&pmcf->warnings, cf->pool, 4, sizeof(ngx_str_t))
+        || ngx_array_init(&pmcf->warnings, cf->pool, 4,
+                          sizeof(ngx_http_plum_warning_t))
            != NGX_OK
         || ngx_array_init(&pmcf->all.rules, cf->pool, 1,
                           sizeof(ngx_http_plum_allow_rule_t))
@@ -359,6 +398,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
+     *     plcf->said = { 0 };
      *     plcf->where = { 0 };
      *     plcf->gate = NULL;
      *     plcf->client_limit = 0;
@@ -376,6 +416,12 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *     plcf->owner = { 0 };
      *     plcf->views = NULL;
      */
+
+    /* this is called when the block begins, but for http, in a file */
+
+    if (cf->conf_file) {
+        ngx_http_plum_conf_where(cf, &plcf->block);
+    }
 
     plcf->enable = NGX_CONF_UNSET;
     plcf->mode = NGX_CONF_UNSET_UINT;
@@ -410,8 +456,16 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_plum_tls_t       *tls;
     ngx_http_core_loc_conf_t  *clcf;
 
-    if (ngx_http_plum_review_level(cf, conf) != NGX_OK) {
+    if (ngx_http_plum_review_level(cf, conf) != NGX_OK
+        || ngx_http_plum_policy_location(cf, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < NGX_HTTP_PLUM_SAID_MAX; i++) {
+        if (conf->said[i].line == 0) {
+            conf->said[i] = prev->said[i];
+        }
     }
 
     if (conf->enable == NGX_CONF_UNSET) {
@@ -435,6 +489,11 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->satisfy, prev->satisfy,
                               NGX_HTTP_PLUM_SATISFY_ALL);
     ngx_conf_merge_ptr_value(conf->signatures, prev->signatures, NULL);
+
+    if (conf->allow.data == NULL) {
+        conf->allow_where = prev->allow_where;
+    }
+
     ngx_conf_merge_str_value(conf->allow, prev->allow, "");
     ngx_conf_merge_ptr_value(conf->captures, prev->captures, NULL);
     ngx_conf_merge_ptr_value(conf->idempotency, prev->idempotency, NULL);
@@ -546,8 +605,6 @@ ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
 static ngx_int_t
 ngx_http_plum_postconfiguration(ngx_conf_t *cf)
 {
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
     ngx_http_plum_main_conf_t  *pmcf;
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plum_module);
@@ -564,9 +621,26 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
         ngx_http_plum_attempt_init();
     }
 
-    if (pmcf->locations.nelts == 0) {
-        return ngx_http_plum_conf_review(cf, pmcf);
+    if (pmcf->locations.nelts
+        && ngx_http_plum_postconfigure_gates(cf, pmcf) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
+
+    if (ngx_http_plum_conf_review(cf, pmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_plum_policy_report(cf, pmcf);
+}
+
+
+static ngx_int_t
+ngx_http_plum_postconfigure_gates(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
 
     if (ngx_http_plum_conf_owners(cf, pmcf) != NGX_OK
         || ngx_http_plum_conf_budget_finish(cf, pmcf) != NGX_OK)
@@ -605,7 +679,7 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_plum_gather_init();
 
-    return ngx_http_plum_conf_review(cf, pmcf);
+    return NGX_OK;
 }
 
 
@@ -622,6 +696,10 @@ ngx_http_plum_init_module(ngx_cycle_t *cycle)
     ngx_http_handler_pt         handler;
     ngx_http_phase_handler_t   *ph, *first, *last;
     ngx_http_core_main_conf_t  *cmcf;
+
+    if (ngx_http_plum_policy_write(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
 

@@ -33,7 +33,8 @@ static const field_t  others[] = {
 
     /* whether there are rules at all, which the caller asks, and where */
 
-    FIELD(enable), FIELD(where), FIELD(gate), FIELD(internal),
+    FIELD(enable), FIELD(block), FIELD(said), FIELD(where), FIELD(gate),
+    FIELD(internal),
     FIELD(satisfy_outer), FIELD(allow), FIELD(allow_where),
 
     /* how a queue delivers to this location, and signs: no way in */
