@@ -27,7 +27,7 @@ ok($t->recovers(20), 'a good delivery');
 $t->{up}->answer(delay => 0.02);
 
 my $master = $set->master;
-my $storm = Test::Plum::QueueStorm->new(test => $t,
+my $storm = Test::Plum::QueueStorm->new(test => $t, lags => 1,
     redis => sub { $master });
 while ($storm->rages) {
     $storm->strike(sub {

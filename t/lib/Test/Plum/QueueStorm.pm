@@ -55,6 +55,8 @@ sub setting {
 #   answered 1: the consumer has an event only where the gateway has seen its
 #            answer, for consumers that die.  Otherwise it has what it has
 #            written down, for gateways that die
+#   lags     1: redis may forget that an event was delivered, as a replica that
+#            is promoted does; so doubles are printed only
 
 sub new {
     my ($class, %opt) = @_;
@@ -264,7 +266,8 @@ sub _dead {
 
 # every event that was answered with 200 has been delivered to both consumers,
 # or is a dead letter; and events that were delivered more than once are not
-# more than were in flight when something was killed, or given up here
+# more than were in flight when something was killed, or given up here, unless
+# redis lags
 
 sub judge {
     my ($self) = @_;
@@ -293,7 +296,7 @@ sub judge {
         . '%d kills, %d dead letters, %d delivered twice',
         scalar @accepted, $retried, $self->{kills}, $dead, $doubles);
     cmp_ok($doubles, '<=', $excused,
-        "$doubles delivered twice, $self->{kills} kills");
+        "$doubles delivered twice, $self->{kills} kills") if !$self->{lags};
     ok($self->{test}->recovers(20), 'a good delivery after the storm');
     return;
 }
