@@ -1,28 +1,35 @@
 /*
- * A small Redis client on the events of NGINX.  It knows no store, no queue
- * and no request: a command is words, and a reply is handed to whoever sent
- * the command.  A new command needs no line in ngx_plum_module/redis/.
+ * A small Redis client that uses the events of NGINX.  It does not know the
+ * stores, the queues and the requests: a command is an array of words, and its
+ * reply is passed to a handler.  A new command needs no line in
+ * ngx_plum_module/redis/.
  *
  * A client has one pipelined connection per worker process and node.  It is
  * created while the configuration is read, opens its connections when a
  * worker starts, and never blocks a worker.  Two clients of one configuration
  * share no connection: give slow or large replies a client of their own.
  *
- * The files, each calls only those below it (make lint shows that):
+ * The files, from the highest layer to the lowest:
  *
- *   ngx_plum_redis.c           the client: calls, retries, redirections
- *   ngx_plum_redis_single.c    topologies, behind one table of functions:
- *   ngx_plum_redis_sentinel.c    one master; a master that Sentinels name;
- *   ngx_plum_redis_cluster.c     the slots of a cluster
- *   ngx_plum_redis_hello.c     what is asked before a connection is used
- *   ngx_plum_redis_wait.c      WAIT: calls that count once replicas have them
- *   ngx_plum_redis_conn.c      a connection: resolve, connect, deadlines, loss
- *   ngx_plum_redis_io.c        bytes in and out, one flush per turn
- *   ngx_plum_redis_host.c      names and addresses
- *   ngx_plum_redis_tls.c       TLS of a connection
+ *   ngx_plum_redis.c            clients: create, open, call, cancel
+ *   ngx_plum_redis_dispatch.c   the way of a call: routes, retries, replies
+ *   ngx_plum_redis_single.c     topologies, behind one table of functions:
+ *   ngx_plum_redis_sentinel.c     one master; a master that Sentinels name;
+ *   ngx_plum_redis_cluster*.c     a cluster: routing, its slots, its nodes
+ *   ngx_plum_redis_hello.c      AUTH, SELECT, ROLE and the user's checks
+ *   ngx_plum_redis_wait.c       WAIT: calls that must reach replicas
+ *   ngx_plum_redis_conn.c       a connection: takes calls, matches replies
+ *   ngx_plum_redis_conn_state.c connects, notices losses, reconnects
+ *   ngx_plum_redis_calls.c      queues of calls, their deadlines
+ *   ngx_plum_redis_report.c     log messages about a node
+ *   ngx_plum_redis_io.c         bytes in and out, one flush per turn
+ *   ngx_plum_redis_peer.c       name resolution, connect(), TLS handshake
+ *   ngx_plum_redis_host.c       names and addresses
+ *   ngx_plum_redis_tls.c        TLS of a connection
  *
- * Calls go down that list.  News go up it by function pointers, which the
- * upper file sets when it opens the lower object.
+ * A file calls functions of files below it only (make lint checks that there
+ * is no circle).  Lower files report to upper ones by function pointers, which
+ * the upper file sets when it opens the lower object.
  */
 
 #ifndef _NGX_PLUM_REDIS_H_INCLUDED_
@@ -44,24 +51,26 @@ typedef struct ngx_plum_redis_topology_s  ngx_plum_redis_topology_t;
 
 
 /*
- * How a call ended: one of six, never two.  "reply" is not NULL for the first
- * three, and lives until the handler returns.
+ * The status of a call that has ended: exactly one of six.  "reply" is not
+ * NULL with the first three, and is valid until the handler returns.
  *
- * OK        executed; reply is no error.  With call->replicas: so many
- *           replicas have it, too
- * ALONE     executed, reply is as with OK, but within a quarter of the
- *           client's timeout fewer than call->replicas replicas had it
- * REFUSED   reply is an error, and it is final: the client has followed or
- *           repeated what it could.  A plain command has changed nothing; a
- *           script has changed what it wrote before its error
- * NOT_SENT  not executed, and will not be: no connection until the deadline,
- *           a node that is down, a call that was cancelled in time
- * UNKNOWN   written, perhaps only a part of it, and no reply that can be
- *           used: it may have been executed.  Where call->large is set it was
- *           executed, and its reply was longer than max_reply
- * CLOSED    the client is gone: the process exits, or the configuration is
+ * OK        executed; the reply is not an error.  With call->replicas: so many
+ *           replicas have received the command, too
+ * ALONE     executed; the reply is as with OK, but fewer than call->replicas
+ *           replicas have received the command within a quarter of the
+ *           client's timeout
+ * REFUSED   the reply is an error, and it is final: redirections were
+ *           followed, and what could be repeated was repeated.  A plain
+ *           command has changed nothing; a script has changed what it had
+ *           written before its error
+ * NOT_SENT  not executed, and it will not be: there was no connection until
+ *           the deadline, the node is down, or the call was cancelled in time
+ * UNKNOWN   the command was written, at least in part, and there is no reply
+ *           that can be used: it may have been executed.  If call->large is
+ *           set it was executed, and its reply was longer than max_reply
+ * CLOSED    the client was closed: the process exits, or the configuration is
  *           freed.  The handler may free memory that the call owns.  It must
- *           touch no request, submit no call and start no timer
+ *           not touch a request, submit a call, or start a timer
  */
 
 typedef enum {
@@ -80,7 +89,7 @@ typedef void (*ngx_plum_redis_handler_pt)(ngx_plum_redis_call_t *call,
 typedef ngx_int_t (*ngx_plum_redis_judge_pt)(ngx_plum_redis_call_t *call,
     const redisReply *reply);
 
-/* inside of the client, see ngx_plum_redis_conn.c */
+/* inside of the client: how a call leaves its connection */
 
 typedef ngx_int_t (*ngx_plum_redis_done_pt)(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,

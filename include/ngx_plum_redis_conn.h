@@ -1,6 +1,6 @@
 /*
- * A connection of the Redis client to a node: inside of
- * ngx_plum_module/redis/, see ngx_plum_redis.h for what users need.
+ * A connection of the Redis client to a node.  For ngx_plum_module/redis/
+ * only; the interface of the client is ngx_plum_redis.h.
  */
 
 #ifndef _NGX_PLUM_REDIS_CONN_H_INCLUDED_
@@ -27,10 +27,14 @@ struct ngx_plum_redis_host_s {
 
 
 /*
- * learn() makes a host of what another node said, in a pool of its own, *pool;
- * an empty name is that of "from".  NULL: no memory.  same() tells whether
- * that is what the host is already.  addrs() is what the resolver found, and
- * behind it what the system did: that is as good where the other leads nowhere.
+ * learn() makes a host from the name and port that another node has reported.
+ * It is allocated in a new pool, which is returned in *pool.  An empty name
+ * stands for the name of "from".  NULL: no memory.
+ *
+ * same() tells whether the host has the name and port that were reported.
+ *
+ * addrs() returns the addresses that the resolver has found, followed by
+ * those that the system found when the configuration was read.
  */
 
 ngx_plum_redis_host_t *ngx_plum_redis_learn(const ngx_plum_redis_conf_t *conf,
@@ -45,11 +49,13 @@ ngx_addr_t *ngx_plum_redis_addrs(ngx_resolver_ctx_t *ctx,
 /* --- TLS of a connection: ngx_plum_redis_tls.c */
 
 /*
- * start() begins a handshake: NGX_OK or NGX_ERROR, or NGX_AGAIN, and handler
- * is called when it is over.  verify() then tells what is wrong with the peer,
- * NULL if nothing is; the text may stand in text[].  learned: the host was
- * named by another node, perhaps by its address only; then the name of a
- * configured host is as good.
+ * start() begins a handshake.  It returns NGX_OK, NGX_ERROR, or NGX_AGAIN:
+ * then handler is called when the handshake has ended.  verify() checks the
+ * certificate of the peer after that, and returns what is wrong with it (the
+ * text may be in text[]), or NULL.
+ *
+ * learned: the host was reported by another node, perhaps by its address only.
+ * Then a certificate for the name of a configured host is accepted, too.
  */
 
 #define NGX_PLUM_REDIS_TEXT      256
@@ -66,7 +72,7 @@ const char *ngx_plum_redis_tls_verify(const ngx_plum_redis_conf_t *conf,
 
 typedef struct ngx_plum_redis_peer_s  ngx_plum_redis_peer_t;
 
-/* connected; or (text is not NULL) what failed, perhaps with an errno */
+/* text is NULL: connected; else it says what failed, err may be an errno */
 
 typedef void (*ngx_plum_redis_peer_pt)(ngx_plum_redis_peer_t *peer,
     ngx_err_t err, const char *text);
@@ -94,11 +100,15 @@ struct ngx_plum_redis_peer_s {
 };
 
 /*
- * init() once.  connect() resolves the host, connects to its address of that
- * index and shakes hands, each within the timeout; handler is called at the
- * end, perhaps from inside.  close() ends what is under way, calls nobody;
- * free() gives addresses back, too.  next(), before close(): 1, address is
- * that of another one of the host; 0, there is none, and it is the first again.
+ * init()     once
+ * connect()  resolves the name of the host, connects to the address number
+ *            peer->address and performs the TLS handshake; each step may take
+ *            the timeout.  handler is called at the end, maybe from inside
+ * next()     to be called before close().  1: peer->address is the number of
+ *            the next address of the host; 0: there is none, and
+ *            peer->address is 0
+ * close()    ends what is under way; handler is not called
+ * free()     the same, and frees the addresses
  */
 
 void ngx_plum_redis_peer_init(ngx_plum_redis_peer_t *peer,
@@ -109,7 +119,7 @@ ngx_uint_t ngx_plum_redis_peer_next(ngx_plum_redis_peer_t *peer);
 void ngx_plum_redis_peer_close(ngx_plum_redis_peer_t *peer);
 void ngx_plum_redis_peer_free(ngx_plum_redis_peer_t *peer);
 
-/* for logs: "resolving" */
+/* what is under way, for the log: "resolving", ... */
 
 char *ngx_plum_redis_peer_action(ngx_plum_redis_peer_t *peer);
 
@@ -119,15 +129,17 @@ char *ngx_plum_redis_peer_action(ngx_plum_redis_peer_t *peer);
 typedef struct ngx_plum_redis_io_s  ngx_plum_redis_io_t;
 
 /*
- * What the bytes mean is known above.
+ * Callbacks to the owner of the connection.
  *
- * before   a flush is about to write: more may be added
- * expect   a reply begins: may it be an array, how long may it be, and how
- *          long at most if it is longer and thrown away
- * reply    a reply has come, or (NULL) the end of one that was too long.  Who
- *          keeps *reply sets it to NULL.  NGX_ERROR: the connection is gone
- * quit     the worker exits, or closes its idle connections: 1, it is closed
- * lost     reading or writing failed
+ * before   called before a flush: the owner may add commands
+ * expect   called when a reply begins.  It sets whether the reply may be an
+ *          array, its maximum length, and the maximum length of a reply that
+ *          is read but not kept because it is longer than the former
+ * reply    called for each reply; *reply is NULL if it was too long.  To keep
+ *          *reply, set it to NULL.  NGX_ERROR: the connection was closed
+ * quit     called when NGINX closes idle connections, as the worker exits or
+ *          needs connections.  1: the connection was closed
+ * lost     called when reading or writing has failed
  */
 
 typedef struct {
@@ -155,7 +167,8 @@ struct ngx_plum_redis_io_s {
     size_t                           out_pos;
     size_t                           out_len;
     uint64_t                         written;    /* bytes ever put into out */
-    uint64_t                         tried;  /* of them, perhaps received */
+    uint64_t                         tried;  /* of these, Redis may have
+                                                received so many */
 
     ngx_event_t                      flush;  /* posted */
     ngx_connection_t                 fake;   /* for the debug log of events */
@@ -164,12 +177,14 @@ struct ngx_plum_redis_io_s {
 };
 
 /*
- * init() once; start() takes over a connection that is established (NGX_ERROR:
- * no memory); stop() forgets all bytes and leaves the connection to the
- * caller; free() gives the output buffer back.
- *
- * room() is where len bytes may be put (NULL: no memory, or too much waits
- * already); wrote() says how many were, and has them sent this turn.
+ * init()   once
+ * start()  takes over an established connection.  NGX_ERROR: no memory
+ * stop()   discards all buffered bytes; the caller closes the connection
+ * free()   frees the output buffer
+ * room()   returns where len bytes may be written.  NULL: no memory, or the
+ *          buffer is full
+ * wrote()  len bytes were written there; they are sent at the end of this
+ *          turn of the event loop
  */
 
 void ngx_plum_redis_io_init(ngx_plum_redis_io_t *io,
@@ -182,9 +197,9 @@ u_char *ngx_plum_redis_io_room(ngx_plum_redis_io_t *io, size_t len);
 void ngx_plum_redis_io_wrote(ngx_plum_redis_io_t *io, size_t len);
 
 
-/* --- the connection: ngx_plum_redis_conn.c, ngx_plum_redis_calls.c */
+/* --- the connection: ngx_plum_redis_conn.c, _conn_state.c, _calls.c */
 
-#define NGX_PLUM_REDIS_SCRIPTS   16      /* known to be cached, per node */
+#define NGX_PLUM_REDIS_SCRIPTS   16      /* remembered as cached, per node */
 
 
 /*
@@ -192,29 +207,36 @@ void ngx_plum_redis_io_wrote(ngx_plum_redis_io_t *io, size_t len);
  *    ^         |           |          |         |
  *    +-pause---+-----------+-- lost --+---------+
  *
- * NONE     the pause of the back-off runs (timer), or a posted event (wake) is
- *          about to connect; or nothing, where the connection is lazy, or the
- *          worker exits, and nobody wants it
- * LOCATE   the owner is finding out which host it is
- * CONNECT  see peer
- * HELLO    the owner asks its own questions by ask(); each has the timeout
- * READY    calls are written; replies are matched by their order.  If nothing
- *          has come for half a second, a PING is written first, and calls wait
- *          until it is answered; no answer within half of the timeout: lost.
- *          After a loss the connection is made again: at once where it had
- *          been ready for a second or had done work, else after a pause, which
- *          a call cuts short where the losses before met no call
+ * NONE     not connected.  Either the pause before the next attempt runs
+ *          (backoff), or the posted event "wake" is about to connect.  Neither
+ *          is the case if the connection is lazy or the worker exits, and no
+ *          call needs the connection
+ * LOCATE   the owner finds out which host to connect to (locate)
+ * CONNECT  the name is resolved, the connection is made, see peer
+ * HELLO    the owner sends queries of its own by query(), such as AUTH; each
+ *          of them may take the timeout
+ * READY    calls are written, and replies are matched with them by their order
  *
- * failing  calls are declined: an attempt to connect failed, the node did not
- *          answer in time, or one connection after the other was lost soon
- *          after it was ready, the last one with calls.  Else, while there is
- *          no connection, calls wait for it until their deadline: those that
- *          come, and those that had not been written when the last one was lost
+ * Idle connections.  If no reply has come for half a second, PING is sent
+ * before the next call, and calls wait for its reply.  The connection is lost
+ * if that does not come within half of the timeout.
  *
- * A call belongs to the connection from submit() until its done().  done()
- * may run requests, and so call submit() from inside, but nothing that is
- * called from requests closes the connection: submit() only writes to memory
- * and posts an event.
+ * Reconnection.  A connection that was ready for a second, or over which a
+ * call that adds has succeeded, is made again at once when it is lost; others
+ * after a pause.  A call ends that pause if no call was pending at the losses
+ * before.
+ *
+ * failing  calls are declined, because an attempt to connect failed, the node
+ *          did not answer in time, or several connections in a row were lost
+ *          soon after they were ready, and calls were pending at the last loss
+ *
+ * If the connection is not failing, calls wait for it until their deadline:
+ * new ones, and those that had not been written when it was lost.
+ *
+ * A call belongs to the connection from submit() until its done() is called.
+ * done() may run requests, which may call submit().  Nothing that is called
+ * from requests closes the connection: submit() only writes to memory and
+ * posts an event.
  */
 
 typedef enum {
@@ -227,15 +249,19 @@ typedef enum {
 
 
 /*
- * What a connection tells its owner; NULL where the owner need not know.
+ * Callbacks to the owner of a connection; each may be NULL.
  *
- * locate   NGX_OK: hosts are set.  NGX_AGAIN: go() follows, or lost()
- * hello    bytes may be written.  ready() follows, or lost()
- * ready    it carries calls
- * lost     it was lost, and will be tried again (or not, where it is lazy)
- * next     all addresses of the host failed: 1, there is another to be tried
- *          at once.  NULL: the next one of hosts
- * report   to log a loss, NULL: as the loss of a node
+ * locate   the connection is to be made.  NGX_OK: conn->hosts is set.
+ *          NGX_AGAIN: the owner calls go() or lost() later.
+ *          NULL: conn->hosts is always set
+ * hello    the connection is made: the owner may send queries, and calls
+ *          ready() or lost() when it has finished
+ * ready    the connection takes calls now
+ * lost     the connection was lost.  It is made again, unless it is lazy
+ * next     all addresses of the host have failed.  1: conn->host is the number
+ *          of another host, which is tried at once; 0: there is none.
+ *          NULL: conn->hosts are tried in their order
+ * report   logs a loss.  NULL: ngx_plum_redis_report_lost() does
  */
 
 typedef struct {
@@ -258,102 +284,118 @@ struct ngx_plum_redis_conn_s {
     void                            *owner;  /* a topology */
 
     ngx_plum_redis_state_e           state;
-    ngx_plum_redis_host_t           *hosts;  /* to be tried in turn */
+    ngx_plum_redis_host_t           *hosts;  /* tried in this order */
     ngx_uint_t                       nhosts;
     ngx_uint_t                       host;   /* the one in use */
-    ngx_uint_t                       first;  /* of the round */
+    ngx_uint_t                       round_start;    /* the host that was tried
+                                                first after the last success */
     ngx_pool_t                      *pool;   /* of a learned host, or NULL */
 
-    ngx_queue_t                      waiting;    /* for the connection */
-    ngx_queue_t                      sent;   /* written to out, in order */
+    ngx_queue_t                      waiting;    /* for READY */
+    ngx_queue_t                      sent;   /* written to io.out, in order */
     ngx_queue_t                      held;   /* executed, wait for replicas */
-    ngx_uint_t                       pending;    /* in all queues */
+    ngx_uint_t                       pending;    /* calls in these queues */
 
     const plum_script_t             *scripts[NGX_PLUM_REDIS_SCRIPTS];
-    ngx_uint_t                       nscripts;   /* known there */
+    ngx_uint_t                       nscripts;   /* cached by the node */
 
     ngx_plum_redis_call_t            hello;  /* ngx_plum_redis_hello.c */
-    ngx_uint_t                       step;   /* of it */
-    ngx_uint_t                       checked;    /* the user's word */
+    ngx_uint_t                       step;   /* number of its query */
+    ngx_uint_t                       checked;    /* *state of the checks */
     plum_str_t                       words[3];   /* of hello and wait */
 
-    ngx_plum_redis_call_t            ping;   /* proves an idle connection */
+    ngx_plum_redis_call_t            ping;   /* tests an idle connection */
     ngx_plum_redis_call_t            wait;   /* ngx_plum_redis_wait.c */
-    ngx_uint_t                       replicas;   /* to wait for, next time */
+    ngx_uint_t                       replicas;   /* that the next WAIT is for */
     u_char                           digits[2][NGX_INT_T_LEN];
 
-    ngx_event_t                      wake;   /* posted */
-    ngx_event_t                      timer;  /* of a step; of a pause */
-    ngx_event_t                      deadline;   /* of the oldest call */
+    ngx_event_t                      wake;   /* posted: connect */
+    ngx_event_t                      backoff;    /* timer: the pause before
+                                                the next attempt */
+    ngx_event_t                      timeout;    /* timer of a query in HELLO */
+    ngx_event_t                      deadline;   /* timer of the oldest call */
     ngx_connection_t                 fake;   /* for the debug log of events */
     ngx_log_t                        log;
-    ngx_log_t                        mute;   /* while known to be down */
-    char                            *action; /* of LOCATE and HELLO */
+    ngx_log_t                        mute;   /* after the node was reported as
+                                                unavailable */
+    char                            *action; /* in LOCATE and HELLO */
 
-    ngx_uint_t                       attempts;   /* failed, since the last
-                                                    good one */
-    ngx_msec_t                       pause_max;  /* of the back-off; 0: its
-                                                    own */
-    ngx_msec_t                       since;  /* it is ready */
-    ngx_msec_t                       heard;  /* last reply */
-    ngx_msec_t                       refused;    /* last call */
+    ngx_uint_t                       attempts;   /* that failed, in a row */
+    ngx_msec_t                       pause_max;  /* 0: that of the back-off */
+    ngx_msec_t                       since;  /* when it became ready */
+    ngx_msec_t                       heard;  /* when the last reply came */
+    ngx_msec_t                       refused;    /* when the last call was */
 
     unsigned                         opened:1;   /* events may be used */
-    unsigned                         lazy:1; /* connects for calls only */
-    unsigned                         spare:1;    /* of a cluster: no owner */
-    unsigned                         role:1; /* ROLE is asked for */
+    unsigned                         lazy:1; /* connects only for calls */
+    unsigned                         spare:1;    /* a node of a cluster that
+                                                owns no slots */
+    unsigned                         role:1; /* ROLE is sent in HELLO */
     unsigned                         failing:1;
     unsigned                         worked:1;   /* a call that adds has
-                                                    succeeded since ready */
+                                                succeeded since ready */
     unsigned                         wanted:1;   /* a call was declined */
-    unsigned                         reported:1; /* as down */
-    unsigned                         refusing:1; /* has been reported */
+    unsigned                         reported:1; /* as unavailable */
+    unsigned                         refusing:1; /* reported as refusing */
 };
 
 
 /*
- * open() sets a connection up in this process, with hosts to try, and begins
- * to connect unless it is lazy; what is not set by then must be zero.  exit()
- * closes it for good: calls end with CLOSED.  close() only closes.
- *
- * submit() as ngx_plum_redis_call(), with done and limit set.  cancel() as
- * ngx_plum_redis_cancel().  ask() is for HELLO: the call is written now, is
- * not counted as pending, and is forgotten when the connection is closed: then
- * its done() is not called.  NGX_ERROR: that happened over it.
- *
- * wake() asks for a connection soon, unless there is one or a pause.  go(),
- * ready(): see news.  lost() ends whatever is under way.
+ * open()    sets a connection up in this process, and connects unless it is
+ *           lazy.  Fields that are not set before must be zero
+ * exit()    closes it for good: its calls end with CLOSED
+ * submit()  as ngx_plum_redis_call(), with call->done and call->limit set
+ * cancel()  as ngx_plum_redis_cancel()
+ * query()   for HELLO: the call is written now and is not counted as pending.
+ *           It is dropped when the connection is closed: its done() is not
+ *           called then.  NGX_ERROR: the connection was lost by that
  */
 
 void ngx_plum_redis_conn_open(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_t *client, const ngx_plum_redis_news_t *news,
     ngx_plum_redis_host_t *hosts, ngx_uint_t nhosts);
 void ngx_plum_redis_conn_exit(ngx_plum_redis_conn_t *conn);
-void ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn);
-
 ngx_int_t ngx_plum_redis_conn_submit(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_call_t *call);
 ngx_int_t ngx_plum_redis_conn_cancel(ngx_plum_redis_call_t *call);
-ngx_int_t ngx_plum_redis_conn_ask(ngx_plum_redis_conn_t *conn,
+ngx_int_t ngx_plum_redis_conn_query(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_call_t *call, char *action);
 
+/*
+ * States: ngx_plum_redis_conn_state.c.
+ *
+ * init()   once, from open()
+ * wake()   connects soon, unless there is a connection or a pause runs
+ * go(), ready()  see ngx_plum_redis_news_t
+ * lost()   ends whatever is under way; the connection is made again
+ * close()  only closes
+ */
+
+void ngx_plum_redis_conn_init(ngx_plum_redis_conn_t *conn);
 void ngx_plum_redis_conn_wake(ngx_plum_redis_conn_t *conn);
 void ngx_plum_redis_conn_go(ngx_plum_redis_conn_t *conn);
 void ngx_plum_redis_conn_ready(ngx_plum_redis_conn_t *conn);
 void ngx_plum_redis_conn_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
     const char *text);
+void ngx_plum_redis_conn_close(ngx_plum_redis_conn_t *conn);
 
 
 /*
- * The calls in the queues of a connection.  put() writes one, into sent; it
- * is not counted yet.  NGX_ERROR: no memory, or no room.  hold() puts one that
- * waits into waiting, or one that was executed into held: it is counted, too.
- * given() counts a call and sees to its deadline; taken() takes it out of its
- * queue.  by() has the deadline looked at by then.  end() ends those of a
- * queue of their own: UNKNOWN where they were written up to "tried", CLOSED
- * where the connection is.  write() writes those that wait; late() ends those
- * of them whose deadline has passed; unsent() lets those wait that were put,
- * but not sent, before the connection was closed.
+ * The calls in the queues of a connection: ngx_plum_redis_calls.c.
+ *
+ * put()     writes a call to the output buffer and appends it to "sent"; it is
+ *           not counted as pending yet.  NGX_ERROR: no memory, or no room
+ * given()   counts a call as pending and sets the timer for its deadline
+ * hold()    appends a call to "waiting" or "held", and counts it
+ * taken()   removes a call from its queue
+ * by()      sets the deadline timer to expire at that time, or earlier
+ * write()   writes the calls in "waiting"
+ * late()    ends the calls in "waiting" whose deadline has passed
+ * unsent()  moves calls from "sent" to "waiting" that were put into the output
+ *           buffer, but had not been sent when the connection was closed
+ * end()     ends all calls of a queue of the caller: with CLOSED if the
+ *           connection has exited, with UNKNOWN if Redis may have received
+ *           them (up to "tried"), else with NOT_SENT
  */
 
 ngx_int_t ngx_plum_redis_calls_put(ngx_plum_redis_conn_t *conn,
@@ -373,11 +415,12 @@ void ngx_plum_redis_calls_end(ngx_plum_redis_conn_t *conn,
 
 
 /*
- * --- what the log says of a node: ngx_plum_redis_report.c
+ * --- log messages about a node: ngx_plum_redis_report.c
  *
- * lost() and available() log a change; refused() logs an error reply of the
- * node, accepted() that it accepts commands again: once per change of state,
- * and that is at most every few seconds.  error() logs one in any case.
+ * lost() and available() log that the node is unavailable or available again.
+ * refused() logs an error reply, accepted() that the node accepts commands
+ * again.  Each of them logs a change of state only, and such changes are some
+ * seconds apart.  error() logs an error reply in any case.
  */
 
 void ngx_plum_redis_report_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
@@ -390,20 +433,22 @@ void ngx_plum_redis_report_error(ngx_log_t *log, const char *what,
 void ngx_plum_redis_report_accepted(ngx_plum_redis_conn_t *conn);
 
 
-/* --- what is asked before calls: ngx_plum_redis_hello.c; see news->hello */
+/* --- queries before the first call: ngx_plum_redis_hello.c; news->hello */
 
 void ngx_plum_redis_hello(ngx_plum_redis_conn_t *conn);
 
-/* the words of AUTH, three at most; returns their number, 0: no password */
+/* sets the words of AUTH, returns their number (0: there is no password) */
 
 ngx_uint_t ngx_plum_redis_auth(ngx_plum_redis_conn_t *conn,
     plum_str_t *word);
 
 
 /*
- * --- WAIT: ngx_plum_redis_wait.c.  before() writes one where it is due; hold()
- * keeps a call that was executed, and takes over its reply, until it is known
- * how many replicas have it: then conn->client->replicated() is called
+ * --- WAIT: ngx_plum_redis_wait.c
+ *
+ * before() sends WAIT if calls need it.  hold() keeps a call that was executed
+ * and its reply until WAIT has told how many replicas have it; then
+ * conn->client->replicated() is called.
  */
 
 void ngx_plum_redis_wait_before(ngx_plum_redis_conn_t *conn);

@@ -66,8 +66,8 @@ ngx_plum_redis_calls_put(ngx_plum_redis_conn_t *conn,
 
 
 /*
- * The first call of a script brings its text along: a miss would be answered
- * by sending it again, behind what has been sent meanwhile.
+ * The first call of a script over a connection is sent with EVAL and the text.
+ * After NOSCRIPT the call would be sent again, behind calls that came later.
  */
 
 static ngx_uint_t
@@ -118,7 +118,7 @@ ngx_plum_redis_calls_given(ngx_plum_redis_conn_t *conn,
 }
 
 
-/* where the timer is set already it is early, and set again for the oldest */
+/* its handler sets the timer again for the call with the oldest deadline */
 
 void
 ngx_plum_redis_calls_by(ngx_plum_redis_conn_t *conn, ngx_msec_t when)
@@ -155,7 +155,7 @@ ngx_plum_redis_calls_taken(ngx_plum_redis_call_t *call)
         call->counted = 0;
         conn->pending--;
 
-        /* the next call is near: only an exiting worker does without it */
+        /* the timer stays set, as another call is likely to come soon */
 
         conn->deadline.cancelable = (conn->pending == 0);
     }
@@ -176,7 +176,7 @@ ngx_plum_redis_calls_end(ngx_plum_redis_conn_t *conn, ngx_queue_t *calls,
 
         ngx_plum_redis_calls_taken(call);
 
-        /* without TLS, a command of which the last byte is missing is none */
+        /* without its last byte a command is not executed */
 
         status = !conn->opened ? NGX_PLUM_REDIS_CLOSED
                  : (call->sent && call->end <= tried) ? NGX_PLUM_REDIS_UNKNOWN
@@ -210,8 +210,6 @@ ngx_plum_redis_calls_write(ngx_plum_redis_conn_t *conn)
 }
 
 
-/* what was not written goes over the next connection */
-
 void
 ngx_plum_redis_calls_unsent(ngx_plum_redis_conn_t *conn, uint64_t tried)
 {
@@ -242,8 +240,6 @@ ngx_plum_redis_calls_unsent(ngx_plum_redis_conn_t *conn, uint64_t tried)
     }
 }
 
-
-/* those that wait and have waited long enough */
 
 void
 ngx_plum_redis_calls_late(ngx_plum_redis_conn_t *conn)

@@ -8,19 +8,20 @@
 
 
 /*
- * What is asked on each new connection, one question after the other: those
- * of the table, then those of the user of the client.
+ * The queries that are sent over each new connection, one after the other:
+ * those of the table below, then the checks of the user of the client.
  *
- * ask()    sets the words and returns their number; 0: it is not asked
- * judge()  NULL: it is well; else what is wrong
+ * words()  sets the words of the command and returns their number; 0: the
+ *          query is left out
+ * judge()  returns NULL if the reply is as expected, else what is wrong
  */
 
 typedef struct {
     char                 *action;
-    ngx_uint_t          (*ask)(ngx_plum_redis_conn_t *conn, plum_str_t *word);
+    ngx_uint_t          (*words)(ngx_plum_redis_conn_t *conn, plum_str_t *word);
     const char         *(*judge)(ngx_plum_redis_conn_t *conn,
                                  const redisReply *reply, u_char *text);
-} ngx_plum_redis_question_t;
+} ngx_plum_redis_query_t;
 
 
 static ngx_int_t ngx_plum_redis_hello_done(ngx_plum_redis_conn_t *conn,
@@ -29,9 +30,9 @@ static ngx_int_t ngx_plum_redis_hello_done(ngx_plum_redis_conn_t *conn,
 static void ngx_plum_redis_hello_next(ngx_plum_redis_conn_t *conn);
 static const char *ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn,
     const redisReply *reply, u_char *text);
-static ngx_uint_t ngx_plum_redis_ask_select(ngx_plum_redis_conn_t *conn,
+static ngx_uint_t ngx_plum_redis_words_select(ngx_plum_redis_conn_t *conn,
     plum_str_t *word);
-static ngx_uint_t ngx_plum_redis_ask_role(ngx_plum_redis_conn_t *conn,
+static ngx_uint_t ngx_plum_redis_words_role(ngx_plum_redis_conn_t *conn,
     plum_str_t *word);
 static const char *ngx_plum_redis_judge_ok(ngx_plum_redis_conn_t *conn,
     const redisReply *reply, u_char *text);
@@ -39,16 +40,16 @@ static const char *ngx_plum_redis_judge_role(ngx_plum_redis_conn_t *conn,
     const redisReply *reply, u_char *text);
 
 
-static const ngx_plum_redis_question_t  ngx_plum_redis_questions[] = {
+static const ngx_plum_redis_query_t  ngx_plum_redis_queries[] = {
     { "authenticating", ngx_plum_redis_auth, ngx_plum_redis_judge_ok },
-    { "selecting the database", ngx_plum_redis_ask_select,
+    { "selecting the database", ngx_plum_redis_words_select,
       ngx_plum_redis_judge_ok },
-    { "asking for the role", ngx_plum_redis_ask_role,
+    { "asking for the role", ngx_plum_redis_words_role,
       ngx_plum_redis_judge_role }
 };
 
-#define NGX_PLUM_REDIS_QUESTIONS                                              \
-    (sizeof(ngx_plum_redis_questions) / sizeof(ngx_plum_redis_question_t))
+#define NGX_PLUM_REDIS_QUERIES                                              \
+    (sizeof(ngx_plum_redis_queries) / sizeof(ngx_plum_redis_query_t))
 
 
 void
@@ -67,7 +68,7 @@ ngx_plum_redis_hello_next(ngx_plum_redis_conn_t *conn)
     ngx_uint_t                        i;
     ngx_plum_redis_call_t            *call;
     const ngx_plum_redis_user_t      *user;
-    const ngx_plum_redis_question_t  *question;
+    const ngx_plum_redis_query_t  *query;
 
     call = &conn->hello;
     user = conn->client->user;
@@ -78,26 +79,26 @@ ngx_plum_redis_hello_next(ngx_plum_redis_conn_t *conn)
     call->array = 1;
     call->done = ngx_plum_redis_hello_done;
 
-    for ( /* void */ ; conn->step < NGX_PLUM_REDIS_QUESTIONS; conn->step++) {
-        question = &ngx_plum_redis_questions[conn->step];
+    for ( /* void */ ; conn->step < NGX_PLUM_REDIS_QUERIES; conn->step++) {
+        query = &ngx_plum_redis_queries[conn->step];
 
-        call->argc = question->ask(conn, conn->words);
+        call->argc = query->words(conn, conn->words);
 
         if (call->argc) {
             conn->io.secret = 1;
-            (void) ngx_plum_redis_conn_ask(conn, call, question->action);
+            (void) ngx_plum_redis_conn_query(conn, call, query->action);
             return;
         }
     }
 
-    i = conn->step - NGX_PLUM_REDIS_QUESTIONS;
+    i = conn->step - NGX_PLUM_REDIS_QUERIES;
 
     if (i < user->nchecks) {
         call->argv = user->checks[i].argv;
         call->argc = user->checks[i].argc;
         action = user->checks[i].action;
 
-        (void) ngx_plum_redis_conn_ask(conn, call, action);
+        (void) ngx_plum_redis_conn_query(conn, call, action);
         return;
     }
 
@@ -117,8 +118,8 @@ ngx_plum_redis_hello_done(ngx_plum_redis_conn_t *conn,
         return NGX_OK;
     }
 
-    why = (conn->step < NGX_PLUM_REDIS_QUESTIONS)
-          ? ngx_plum_redis_questions[conn->step].judge(conn, *reply, text)
+    why = (conn->step < NGX_PLUM_REDIS_QUERIES)
+          ? ngx_plum_redis_queries[conn->step].judge(conn, *reply, text)
           : ngx_plum_redis_hello_check(conn, *reply, text);
 
     if (why) {
@@ -142,7 +143,7 @@ ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn,
     const ngx_plum_redis_check_t  *check;
 
     client = conn->client;
-    check = &client->user->checks[conn->step - NGX_PLUM_REDIS_QUESTIONS];
+    check = &client->user->checks[conn->step - NGX_PLUM_REDIS_QUERIES];
 
     if (plum_resp_says(reply, "NOAUTH", 0)) {
         return ngx_plum_redis_judge_ok(conn, reply, text);
@@ -158,7 +159,7 @@ ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn,
         return why;
 
     case NGX_DONE:
-        conn->step = NGX_PLUM_REDIS_QUESTIONS + client->user->nchecks - 1;
+        conn->step = NGX_PLUM_REDIS_QUERIES + client->user->nchecks - 1;
         return NULL;
 
     default: /* NGX_OK */
@@ -196,7 +197,7 @@ ngx_plum_redis_auth(ngx_plum_redis_conn_t *conn, plum_str_t *word)
 
 
 static ngx_uint_t
-ngx_plum_redis_ask_select(ngx_plum_redis_conn_t *conn, plum_str_t *word)
+ngx_plum_redis_words_select(ngx_plum_redis_conn_t *conn, plum_str_t *word)
 {
     const plum_str_t  select = PLUM_STR("SELECT");
 
@@ -212,10 +213,10 @@ ngx_plum_redis_ask_select(ngx_plum_redis_conn_t *conn, plum_str_t *word)
 }
 
 
-/* where one of several must be the master, or a Sentinel's word be checked */
+/* where several nodes are configured, or a Sentinel has named the node */
 
 static ngx_uint_t
-ngx_plum_redis_ask_role(ngx_plum_redis_conn_t *conn, plum_str_t *word)
+ngx_plum_redis_words_role(ngx_plum_redis_conn_t *conn, plum_str_t *word)
 {
     const plum_str_t  role = PLUM_STR("ROLE");
 
@@ -256,7 +257,7 @@ ngx_plum_redis_judge_role(ngx_plum_redis_conn_t *conn,
 
     default:
 
-        /* a rule that forbids it must not keep the only node away for ever */
+        /* an ACL may forbid ROLE: the only node is used all the same */
 
         return conn->nhosts == 1 && conn->pool == NULL
                ? NULL : ngx_plum_redis_judge_ok(conn, reply, text);

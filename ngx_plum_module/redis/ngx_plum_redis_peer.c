@@ -8,8 +8,9 @@
 
 
 /*
- * What the system does by itself takes hours.  A balancer or a NAT that counts
- * idle time sees a byte in time, and a host that is gone is found out.
+ * TCP keepalive.  The defaults of the system are hours.  With these values a
+ * load balancer or a NAT with an idle timeout sees traffic in time, and a host
+ * that is gone is noticed.
  */
 
 #define NGX_PLUM_REDIS_KEEPIDLE   30     /* s */
@@ -34,8 +35,8 @@ static void ngx_plum_redis_peer_timer(ngx_event_t *ev);
 
 
 /*
- * start() of a step: NGX_OK, go on with the next one; NGX_AGAIN, wait for an
- * event, at most for the timeout; NGX_ERROR, peer->text says what failed.
+ * start() begins a step.  NGX_OK: go on with the next step; NGX_AGAIN: wait for
+ * an event, at most for the timeout; NGX_ERROR: peer->text says what failed.
  */
 
 typedef struct ngx_plum_redis_step_s  ngx_plum_redis_step_t;
@@ -96,7 +97,7 @@ ngx_plum_redis_peer_advance(ngx_plum_redis_peer_t *peer)
 
         if (rc == NGX_AGAIN) {
 
-            /* a set timer would not be moved by a little */
+            /* ngx_add_timer() does not move a timer that is set by a little */
 
             if (peer->timer.timer_set) {
                 ngx_del_timer(&peer->timer);
@@ -142,7 +143,7 @@ ngx_plum_redis_peer_resolve(ngx_plum_redis_peer_t *peer)
 
     if (peer->address) {
 
-        /* another address of a host that has been resolved */
+        /* the host has been resolved: this is another address of it */
 
         return NGX_OK;
     }
@@ -171,12 +172,12 @@ ngx_plum_redis_peer_resolve(ngx_plum_redis_peer_t *peer)
     ctx->handler = ngx_plum_redis_peer_resolved;
     ctx->data = peer;
 
-    /* calls wait, and what the system found will do as well */
+    /* calls wait, and there are the addresses that the system found */
 
     ctx->timeout = peer->naddrs ? peer->conf->timeout / 4 + 1
                                 : peer->conf->timeout;
 
-    /* the handler may be called from inside */
+    /* ngx_resolve_name() may call the handler */
 
     peer->resolving = ctx;
     peer->inside = 1;
@@ -282,7 +283,7 @@ ngx_plum_redis_peer_tcp(ngx_plum_redis_peer_t *peer)
 
     c->data = peer;
     c->log = peer->log;
-    /* its end is reported once; each recv() that says so would be a line */
+    /* the loss is logged once, not for each recv() that fails */
     c->log_error = NGX_ERROR_INFO;
     c->read->handler = ngx_plum_redis_peer_read;
     c->write->handler = ngx_plum_redis_peer_write;
@@ -300,7 +301,7 @@ ngx_plum_redis_peer_tcp(ngx_plum_redis_peer_t *peer)
 static void
 ngx_plum_redis_peer_read(ngx_event_t *rev)
 {
-    /* whether it is connected is what the write event says */
+    /* the write event says whether the connection is made */
 }
 
 
@@ -347,7 +348,7 @@ ngx_plum_redis_peer_connected(ngx_connection_t *c, ngx_err_t *err)
     value = 0;
     len = sizeof(int);
 
-    /* Solaris returns the error itself, others put it into value */
+    /* on Solaris getsockopt() fails; other systems return the error in value */
 
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &value, &len) == -1) {
         value = ngx_socket_errno;

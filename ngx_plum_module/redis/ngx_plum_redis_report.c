@@ -7,17 +7,17 @@
 #include <ngx_plum_redis_conn.h>
 
 
-/* What the log says of a node: once per change of its state. */
+/* Log messages about a node: one for each change of its state. */
 
 
-#define NGX_PLUM_REDIS_QUIET     5000    /* ms without an error reply: it
-                                            accepts commands again */
-#define NGX_PLUM_REDIS_ERROR     200     /* bytes of an error reply */
+#define NGX_PLUM_REDIS_QUIET     5000    /* ms without an error reply before
+                                            commands count as accepted */
+#define NGX_PLUM_REDIS_ERROR     200     /* bytes of an error reply logged */
 
 
 /*
- * A connection that was lost with nothing pending, or that was found dead
- * before it was used, is no change of state: it is not logged above "info".
+ * It is not a change of state if a connection is lost with nothing pending, or
+ * if PING finds it dead before it is used: that is logged at "info" only.
  */
 
 void

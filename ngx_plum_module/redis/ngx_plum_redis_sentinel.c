@@ -8,30 +8,32 @@
 
 
 /*
- * Where the master is: one Sentinel after the other is asked, each over a
- * connection of its own, until one names a node.  What it says is checked by
- * ROLE when the node is connected to; if that fails, the next Sentinel is
- * asked, until each has had its say.
+ * The master is found by queries to the Sentinels, one after the other, until
+ * one of them names a node.  That node is connected to, and ROLE confirms that
+ * it is the master.  If that fails, the next Sentinel is queried, until all of
+ * them have been.
  *
- *   the node's connection    LOCATE ------------------> CONNECT ... READY
- *                              |                          ^
- *   that to a Sentinel         +--> CONNECT, ask --answer-+
- *                                    |    ^
- *                                    +lost+ (the next one; none left: the
- *                                            node's connection is lost)
+ *   the node's connection     LOCATE -------------------> CONNECT ... READY
+ *                               |                            ^
+ *   connection to a Sentinel    +--> CONNECT, query --reply--+
+ *                                      |    ^
+ *                                      +lost+ (the next Sentinel; if none is
+ *                                              left, the node's connection is
+ *                                              lost)
  */
 
 typedef struct {
     ngx_plum_redis_conn_t    node;
     ngx_plum_redis_conn_t    sentinel;
-    ngx_plum_redis_call_t    ask;
+    ngx_plum_redis_call_t    query;
     plum_str_t               words[3];
-    ngx_plum_redis_host_t    nowhere;    /* text: as long as the master is not
-                                            known */
-    ngx_uint_t               from;   /* the Sentinel asked first for it now */
+    ngx_plum_redis_host_t    nowhere;    /* the host of node, until a master
+                                            is known; its text is for logs */
+    ngx_uint_t               from;   /* the Sentinel that was queried first
+                                        for the present attempt */
     ngx_uint_t               authed; /* AUTH has been sent to it */
-    ngx_uint_t               round;  /* whose was the first word, since the
-                                        master was last at work */
+    ngx_uint_t               round;  /* the Sentinel that was queried first
+                                        since the master was last ready */
 } ngx_plum_redis_sentinel_t;
 
 
@@ -46,7 +48,7 @@ static ngx_uint_t ngx_plum_redis_sentinel_left(ngx_plum_redis_conn_t *conn);
 static void ngx_plum_redis_sentinel_report(ngx_plum_redis_conn_t *conn,
     ngx_err_t err, const char *text);
 static void ngx_plum_redis_sentinel_hello(ngx_plum_redis_conn_t *sentinel);
-static void ngx_plum_redis_sentinel_ask(ngx_plum_redis_conn_t *sentinel);
+static void ngx_plum_redis_sentinel_query(ngx_plum_redis_conn_t *sentinel);
 static void ngx_plum_redis_sentinel_auth(ngx_plum_redis_conn_t *sentinel);
 static ngx_int_t ngx_plum_redis_sentinel_authed(
     ngx_plum_redis_conn_t *sentinel, ngx_plum_redis_call_t *call,
@@ -154,7 +156,7 @@ ngx_plum_redis_sentinel_others(void *data)
 }
 
 
-/* --- news of the node's connection */
+/* --- callbacks of the node's connection */
 
 static ngx_int_t
 ngx_plum_redis_sentinel_locate(ngx_plum_redis_conn_t *conn)
@@ -167,7 +169,7 @@ ngx_plum_redis_sentinel_locate(ngx_plum_redis_conn_t *conn)
 
     if (conn->peer.address) {
 
-        /* another address of the node that was named */
+        /* another address of the node that the Sentinel has named */
 
         return NGX_OK;
     }
@@ -196,7 +198,7 @@ ngx_plum_redis_sentinel_ready(ngx_plum_redis_conn_t *conn)
 }
 
 
-/* whether some have not been asked in this round */
+/* 1: there are Sentinels that have not been queried in this round */
 
 static ngx_uint_t
 ngx_plum_redis_sentinel_left(ngx_plum_redis_conn_t *conn)
@@ -207,7 +209,7 @@ ngx_plum_redis_sentinel_left(ngx_plum_redis_conn_t *conn)
 
     if (conn->state == NGX_PLUM_REDIS_LOCATE) {
 
-        /* all have been asked, and none knew: the next round begins there */
+        /* no Sentinel knows the master: the next round begins here */
 
         s->round = s->sentinel.host;
     }
@@ -233,7 +235,7 @@ ngx_plum_redis_sentinel_report(ngx_plum_redis_conn_t *conn, ngx_err_t err,
 }
 
 
-/* --- news of the connection to a Sentinel */
+/* --- callbacks of the connection to a Sentinel */
 
 static void
 ngx_plum_redis_sentinel_hello(ngx_plum_redis_conn_t *sentinel)
@@ -243,36 +245,37 @@ ngx_plum_redis_sentinel_hello(ngx_plum_redis_conn_t *sentinel)
     s = sentinel->owner;
     s->authed = 0;
 
-    ngx_plum_redis_sentinel_ask(sentinel);
+    ngx_plum_redis_sentinel_query(sentinel);
 }
 
 
 static void
-ngx_plum_redis_sentinel_ask(ngx_plum_redis_conn_t *sentinel)
+ngx_plum_redis_sentinel_query(ngx_plum_redis_conn_t *sentinel)
 {
     ngx_plum_redis_sentinel_t  *s;
     const plum_str_t            command = PLUM_STR("SENTINEL");
-    const plum_str_t            question = PLUM_STR("GET-MASTER-ADDR-BY-NAME");
+    const plum_str_t            name = PLUM_STR("GET-MASTER-ADDR-BY-NAME");
 
     s = sentinel->owner;
 
-    ngx_memzero(&s->ask, sizeof(ngx_plum_redis_call_t));
+    ngx_memzero(&s->query, sizeof(ngx_plum_redis_call_t));
 
     s->words[0] = command;
-    s->words[1] = question;
+    s->words[1] = name;
     s->words[2].data = sentinel->conf->master.data;
     s->words[2].len = sentinel->conf->master.len;
 
-    s->ask.argv = s->words;
-    s->ask.argc = 3;
-    s->ask.array = 1;
-    s->ask.done = ngx_plum_redis_sentinel_done;
+    s->query.argv = s->words;
+    s->query.argc = 3;
+    s->query.array = 1;
+    s->query.done = ngx_plum_redis_sentinel_done;
 
-    (void) ngx_plum_redis_conn_ask(sentinel, &s->ask, "asking the sentinel");
+    (void) ngx_plum_redis_conn_query(sentinel, &s->query,
+                                     "asking the sentinel");
 }
 
 
-/* most Sentinels want no password: AUTH is sent only where one does */
+/* most Sentinels need no password, so AUTH is sent only after NOAUTH */
 
 static void
 ngx_plum_redis_sentinel_auth(ngx_plum_redis_conn_t *sentinel)
@@ -282,12 +285,12 @@ ngx_plum_redis_sentinel_auth(ngx_plum_redis_conn_t *sentinel)
     s = sentinel->owner;
     s->authed = 1;
 
-    s->ask.argc = ngx_plum_redis_auth(sentinel, s->words);
-    s->ask.done = ngx_plum_redis_sentinel_authed;
+    s->query.argc = ngx_plum_redis_auth(sentinel, s->words);
+    s->query.done = ngx_plum_redis_sentinel_authed;
 
     sentinel->io.secret = 1;
 
-    (void) ngx_plum_redis_conn_ask(sentinel, &s->ask, "authenticating");
+    (void) ngx_plum_redis_conn_query(sentinel, &s->query, "authenticating");
 }
 
 
@@ -296,10 +299,10 @@ ngx_plum_redis_sentinel_authed(ngx_plum_redis_conn_t *sentinel,
     ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
     redisReply **reply)
 {
-    /* if it was refused, so is the question */
+    /* if AUTH was refused, the query is refused again, and that is reported */
 
     if (status == NGX_PLUM_REDIS_OK) {
-        ngx_plum_redis_sentinel_ask(sentinel);
+        ngx_plum_redis_sentinel_query(sentinel);
     }
 
     return NGX_OK;
@@ -335,7 +338,7 @@ ngx_plum_redis_sentinel_done(ngx_plum_redis_conn_t *sentinel,
         return NGX_OK;
     }
 
-    /* if nothing comes of it, another may know better */
+    /* if that node is not the master, the next Sentinel is to be queried */
 
     (void) ngx_plum_redis_sentinel_next(sentinel);
 
@@ -349,7 +352,7 @@ ngx_plum_redis_sentinel_done(ngx_plum_redis_conn_t *sentinel,
 }
 
 
-/* what is wrong with it; NULL: nothing, the node's host is set */
+/* NULL: the host of the node is set; else what is wrong with the reply */
 
 static const char *
 ngx_plum_redis_sentinel_answer(ngx_plum_redis_sentinel_t *s,

@@ -7,7 +7,7 @@
 #include <ngx_plum_redis_client.h>
 
 
-/* One node, or several of which one is the master: they are tried in turn. */
+/* One node; or several nodes, tried in turn until one is the master. */
 
 
 static void *ngx_plum_redis_single_open(ngx_plum_redis_t *client);

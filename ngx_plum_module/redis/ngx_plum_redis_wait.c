@@ -8,11 +8,12 @@
 
 
 /*
- * WAIT answers how many replicas have all that this connection has written.
- * It blocks what is behind it, so there is one at a time, which speaks for
- * all that was sent before it; the next one speaks for what came meanwhile.
- * A call waits for two of them at most, and they for a quarter of the timeout
- * each: so its deadline, which is that of the connection, holds.
+ * WAIT returns how many replicas have received everything that was written
+ * over this connection so far.  It blocks the commands behind it.  So there is
+ * one WAIT at a time, for all calls that were sent before it; the next one is
+ * for the calls that were sent meanwhile.  A call waits for two WAIT at most,
+ * and each of them may take a quarter of the timeout, so the deadline of the
+ * call holds.
  * https://redis.io/docs/latest/commands/wait/
  */
 
@@ -57,7 +58,7 @@ ngx_plum_redis_wait_before(ngx_plum_redis_conn_t *conn)
     wait->limit = ngx_current_msec;
     wait->done = ngx_plum_redis_wait_done;
 
-    /* if there is no memory, calls end with their deadline */
+    /* without memory the calls that are held end at their deadline */
 
     if (ngx_plum_redis_calls_put(conn, wait) == NGX_OK) {
         ngx_plum_redis_calls_given(conn, wait);
@@ -70,7 +71,7 @@ void
 ngx_plum_redis_wait_hold(ngx_plum_redis_conn_t *conn,
     ngx_plum_redis_call_t *call, redisReply **reply)
 {
-    /* an integer may stand on the stack of the reader */
+    /* the reader may have an integer reply on its stack */
 
     if ((*reply)->type == REDIS_REPLY_INTEGER) {
         call->integer = (*reply)->integer;
@@ -99,7 +100,7 @@ ngx_plum_redis_wait_done(ngx_plum_redis_conn_t *conn,
 
     if ((*reply)->type == REDIS_REPLY_ERROR) {
 
-        /* forbidden, or not known: none is known to have it */
+        /* WAIT is forbidden or unknown: count no replica */
 
         ngx_plum_redis_report_refused(conn, "", (*reply)->str, (*reply)->len);
         replicas = 0;
