@@ -55,6 +55,8 @@ CONF
             proxy_ssl_trusted_certificate %%TESTDIR%%/ca.crt;
             proxy_ssl_verify on;
             proxy_ssl_name localhost;
+            # a worker of NGINX does not free the session that it keeps
+            proxy_ssl_session_reuse off;
             proxy_pass https://127.0.0.1:%%PORT_tls%%;
 CONF
         '/deliver/fast' => <<'CONF',

@@ -1,9 +1,10 @@
 /*
- * Linked into NGINX: the zone of a memory store cannot be touched by a process
- * that does not hold its mutex.  The pages behind the first, which has the
- * mutex itself, are out of reach (PROT_NONE, and that is a matter of each
- * process) but between lock and unlock; whoever walks the zone without the
- * mutex dies by SIGSEGV, and the test at hand fails.
+ * Linked into NGINX: the zone of a memory store, or of a consumer, cannot be
+ * touched by a process that does not hold its mutex.  The first page has the
+ * mutex.  The pages behind it have PROT_NONE, in each process by itself, except
+ * between lock and unlock.  A process that touches the zone without the mutex
+ * dies by SIGSEGV, and the test fails.  The zone of a consumer is found, and
+ * protected, when a worker locks it for the first time.
  *
  * The linker's --wrap brings the calls here.  PLUM_LOCKS=skip in the
  * environment leaves the locking out, as a module would that forgets it: the
@@ -16,7 +17,11 @@
 #include <sys/mman.h>
 
 
-#define ZONES   16
+#define ZONES     16
+
+/* how the name of a consumer's zone begins */
+
+#define CONSUMER  "plum_deliver:"
 
 
 ngx_int_t __real_ngx_plum_memory_init(ngx_shm_zone_t *zone, void *data);
@@ -40,6 +45,9 @@ typedef struct {
 
 static locks_zone_t  zones[ZONES];
 static ngx_uint_t    skip;
+
+
+static locks_zone_t *locks_consumer(u_char *addr);
 
 
 __attribute__((constructor)) static void
@@ -70,7 +78,65 @@ locks_find(void *addr)
 static locks_zone_t *
 locks_of(ngx_shmtx_t *mutex)
 {
-    return locks_find((u_char *) mutex - offsetof(ngx_slab_pool_t, mutex));
+    u_char        *addr;
+    locks_zone_t  *zone;
+
+    addr = (u_char *) mutex - offsetof(ngx_slab_pool_t, mutex);
+    zone = locks_find(addr);
+
+    if (zone == NULL && ngx_process == NGX_PROCESS_WORKER) {
+        zone = locks_consumer(addr);
+    }
+
+    return zone;
+}
+
+
+/* adds the zone at this address to the table, if it is of a consumer */
+
+static locks_zone_t *
+locks_consumer(u_char *addr)
+{
+    ngx_uint_t        i;
+    locks_zone_t     *zone;
+    ngx_list_part_t  *part;
+    ngx_shm_zone_t   *shm_zone;
+
+    for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+         part != NULL;
+         part = part->next)
+    {
+        shm_zone = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (shm_zone[i].shm.addr != addr
+                || ngx_strncmp(shm_zone[i].shm.name.data, CONSUMER,
+                               sizeof(CONSUMER) - 1)
+                   != 0)
+            {
+                continue;
+            }
+
+            zone = locks_find(NULL);
+
+            if (zone == NULL) {
+                ngx_abort();
+            }
+
+            zone->addr = addr;
+            zone->size = shm_zone[i].shm.size;
+
+            /* the first lock is left out, too */
+
+            if (skip) {
+                locks_protect(zone, PROT_NONE);
+            }
+
+            return zone;
+        }
+    }
+
+    return NULL;
 }
 
 

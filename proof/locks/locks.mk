@@ -1,8 +1,9 @@
-# --- lock discipline: a zone is out of reach without its mutex
+# --- lock discipline: a zone cannot be touched without its mutex
 
 LOCKS       = $(PROOF)/locks
 LOCKS_SUITE = $(addprefix t/,store_memory.t idempotency.t in_flight.t settle.t \
-              hangup.t reload.t storm.t)
+              hangup.t reload.t storm.t deliver.t deliver_breaker.t \
+              deliver_reload.t)
 LOCKS_WRAP  = $(addprefix -Wl$(comma)--wrap=ngx_,plum_memory_init shmtx_lock \
               shmtx_trylock shmtx_unlock shm_free)
 LOCKS_ENV   = PLUM_MODULE=static \
@@ -11,12 +12,15 @@ comma       = ,
 
 .PHONY: test-locks
 
-# the last step: with the locking left out, the same check must fail
+# the last steps: with the locking left out, the same checks must fail
 test-locks: deps-core
 	@$(MAKE) -s --no-print-directory $(LOCKS)/objs/nginx
 	$(LOCKS_ENV) $(PROOF_PROVE) $(LOCKS_SUITE)
 	@echo "without the locking:"
 	@! $(LOCKS_ENV) PLUM_LOCKS=skip $(PROVE) t/store_memory.t \
+	    > $(LOCKS)/skip.log 2>&1
+	@grep -om 1 'exited on signal 11' $(LOCKS)/skip.log
+	@! $(LOCKS_ENV) PLUM_LOCKS=skip $(PROVE) t/deliver.t \
 	    > $(LOCKS)/skip.log 2>&1
 	@grep -om 1 'exited on signal 11' $(LOCKS)/skip.log
 

@@ -35,15 +35,23 @@ http {
         allow more.* items[].sku 'x."a.b".**' for=x,y.*; unlisted acknowledge; }
     plum_allowlist other { allow **; }
     plum_log_level notice;
+    plum_body_budget 32m;
+    plum_queue orders {
+        store    there;
+        accepted replicas=1;
+        deliver  billing /billing allow=other for=x,y.* max=9 full=drop;
+        publish  stats keep=1h group=readers;
+    }
 
     server {
         listen 127.0.0.1:%%PORT_0%%;
         plum_tls TLSv1.3 version=$http_x_tls client_certificate=$http_x_c;
         plum_max_body 64k;
+        plum_types text/plain;
         plum_refuse in_flight event_unlisted 429;
         plum_signature standard-webhooks secret=public;
         plum_signature hmac secret=plum header=x-sig format=list prefix=s=
-            "content={header:x-a}{uri}.{timestamp}.{body}" timestamp=x-time
+            "content={header:x-a}:{uri}:{timestamp}.{body}" timestamp=x-time
             tolerance=60s algorithm=sha512 encoding=base64;
         plum_allow some;
         plum_capture $plum_id id;
@@ -61,6 +69,14 @@ http {
         location /s { plum on; plum_idempotency sentinel; return 200; }
         location /tls { plum on; plum_idempotency tls; return 200; }
         location /socket { plum on; plum_idempotency socket; return 200; }
+        location /accept { plum on; plum_idempotency off; plum_ack 202;
+            plum_signature api-key secret=plum;
+            plum_signature github secret=plum; plum_satisfy any;
+            plum_accept orders retention=2d; }
+        location /billing { internal;
+            plum_deliver concurrency=3 retry=1s,2s breaker=2:9s success=2xx;
+            plum_sign standard-webhooks secret=plum;
+            proxy_pass http://127.0.0.1:1; }
     }
 }
 CONF

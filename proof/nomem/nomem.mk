@@ -28,7 +28,7 @@ test-nomem-gateway: deps-core
 	@$(MAKE) -s --no-print-directory $(NOMEM)/objs/nginx
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(NOMEM)/objs/nginx \
 	    ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=print_suppressions=0 \
-	    $(PROVE) proof/nomem/gateway.t
+	    $(PROVE) proof/nomem/gateway.t proof/nomem/queue.t
 	PLUM_MODULE=static TEST_NGINX_BINARY=$(CURDIR)/$(NOMEM)/objs/nginx \
 	    ASAN_OPTIONS=detect_leaks=0 $(PROVE) proof/nomem/config.t
 
