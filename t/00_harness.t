@@ -153,7 +153,7 @@ sub failing_upstreams {
 
 sub timing {
     $up->forget;
-    $up->on('/late', delay => 1, body => 'late');
+    $up->on('/late', delay => 3, body => 'late');
     my $c = $t->client(0);
     $c->request(uri => '/late?x', no_read => 1);
     $up->wait_for(1);

@@ -121,7 +121,7 @@ sub cuts {
             for my $uri ('/', '/all', '/observed') {
                 my $clean = $uri eq '/' ? qq({"id":"n$n"}) : $body;
                 my $r = sends($c, request($uri, $body), @$cuts);
-                is($r->status, 200, "$what, $uri");
+                is($r->status, 200, "$what, $uri") or diag($r->error);
                 is_deeply(forwarded(), [$clean], "$what, $uri: forwarded");
             }
 

@@ -35,8 +35,8 @@ LISTS
     consumers => ['deliver billing /deliver/billing;',
         'deliver crm /deliver/crm allow=narrow for=t;',
         'publish stats keep=1h;'],
-    deliver => 'plum_deliver concurrency=8 retry=100ms,100ms,100ms,100ms,'
-        . '100ms,100ms,100ms,100ms,100ms,100ms breaker=1000:1s;'
+    deliver => 'plum_deliver concurrency=8 retry=10ms,20ms,30ms,40ms,50ms,60ms,'
+        . '70ms,80ms,90ms,100ms breaker=1000:1s;'
         . ' plum_sign standard-webhooks secret=billing;',
     locations => {
         '/deliver/crm' => 'proxy_pass http://127.0.0.1:%%PORT_crm%%;',
