@@ -16,17 +16,18 @@ sub gates {
 
     my %old = map { $_->{id} => $_ } @{$old->{resolved}};
     my %new = map { $_->{id} => $_ } @{$new->{resolved}};
-    my %open = map { Plum::Policy::place($_) => $_ }
-        grep { !$_->{internal} } @{$new->{beside}};
+    my ($was, $is) = map { {map { Plum::Policy::place($_) => $_ }
+        grep { !$_->{internal} } @{$_->{beside}}} } $old, $new;
 
     my %found;
     for my $id (keys %{{%old, %new}}) {
-        my @changes = !$old{$id} ? {verdict => 'looser',
-                text => 'it is new: one more way in', at => $new{$id}{at}}
-            : $new{$id} ? compare($old{$id}, $new{$id})
-            : $open{$id} ? {verdict => 'looser', text => 'the location is '
-                . 'still there, without it', at => $open{$id}{location_at}}
-            : {verdict => 'tighter', text => 'it is gone', at => undef};
+        my @changes = $old{$id} && $new{$id} ? compare($old{$id}, $new{$id})
+            : $new{$id} ? {verdict => $was->{$id} ? 'tighter' : 'looser',
+                text => $was->{$id} ? 'the location was there without it'
+                    : 'it is new: one more way in', at => $new{$id}{at}}
+            : {verdict => $is->{$id} ? 'looser' : 'tighter',
+                text => $is->{$id} ? 'the location is still there, without it'
+                    : 'it is gone', at => ($is->{$id} || {})->{location_at}};
         $found{$id} = [map { {rule => 'gate', what => 'the gate', %$_} }
             @changes] if @changes;
     }

@@ -233,7 +233,8 @@ my @ROWS = (
 
     {id => 'dedupe', of => 'gate', say => 'duplicates are known',
         get => sub { $_[0]{dedupe} || $_[0]{accept} ? 'yes' : 'no' },
-        at => sub { $_[0]{dedupe}{at} // $_[0]{dedupe_at} // $_[0]{at} },
+        at => sub { ($_[0]{dedupe} || $_[0]{accept} || {})->{at}
+            // $_[0]{dedupe_at} // $_[0]{at} },
         order => 'rank', ranks => [qw(yes no)],
         weak => sub { $_[0] eq 'no' ? ['weak', 'plum_idempotency is off: '
             . 'copies and replays are forwarded'] : () }},
