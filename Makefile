@@ -21,7 +21,7 @@ PACKAGES_build  = gcc libc6-dev make pkg-config nginx nginx-dev libssl-dev \
                   libjansson-dev libhiredis-dev
 PACKAGES_run    = $(PACKAGES_build) openssl perl libio-socket-ssl-perl \
                   ca-certificates redis-server
-PACKAGES_test   = $(PACKAGES_run) curl faketime libcmocka-dev \
+PACKAGES_test   = $(PACKAGES_run) curl faketime libcmocka-dev prometheus \
                   libcryptx-perl spin \
                   libnginx-mod-http-lua libnginx-mod-http-ndk \
                   libnginx-mod-http-headers-more-filter \

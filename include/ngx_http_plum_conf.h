@@ -101,6 +101,17 @@ ngx_int_t ngx_http_plum_conf_queues(ngx_conf_t *cf,
 ngx_int_t ngx_http_plum_conf_stores(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf);
 
+/*
+ * plum, and plum_status: where there is one, each gate gets its name and its
+ * counters, see ngx_http_plum_conf_measure.c
+ */
+
+char *ngx_http_plum_conf_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_plum_conf_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_plum_conf_measure(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
+
 /* gives each location the owner of its records, see ..._conf_owner.c */
 
 ngx_int_t ngx_http_plum_conf_owners(ngx_conf_t *cf,

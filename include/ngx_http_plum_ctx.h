@@ -91,6 +91,7 @@ struct ngx_http_plum_ctx_s {
 
     ngx_http_plum_aside_t           *aside;  /* NULL: it is not refused, or
                                                 without an error page */
+    ngx_http_plum_clock_t            clock;  /* see ngx_http_plum_measure.c */
 
     ngx_http_handler_pt              content_handler;    /* wrapped */
     ngx_event_handler_pt             read_handler;   /* of HTTP/3, wrapped */

@@ -15,6 +15,7 @@
 #include <ngx_http_plum.h>
 #include <ngx_http_plum_answer.h>
 #include <ngx_http_plum_certificate.h>
+#include <ngx_http_plum_measure.h>
 #include <ngx_plum_secret.h>
 #include <ngx_plum_store.h>
 #include <plum_idempotency.h>
@@ -191,6 +192,10 @@ struct ngx_http_plum_main_conf_s {
     ngx_array_t                  warnings;   /* ngx_http_plum_warning_t */
     ngx_http_plum_policy_t      *policy;     /* NULL: nobody asks for it */
     ngx_http_plum_allowlist_t    all;        /* built in */
+    ngx_uint_t                   status;     /* there is a plum_status */
+    ngx_plum_metrics_t          *metrics;    /* NULL: nothing is counted */
+    ngx_array_t                  measured;   /* ngx_http_plum_measured_t * */
+    time_t                       loaded;     /* when this was read */
     ngx_int_t                    stale[NGX_HTTP_PLUM_STALE];
 };
 
@@ -218,6 +223,7 @@ struct ngx_http_plum_loc_conf_s {
     ngx_http_plum_where_t        said[NGX_HTTP_PLUM_SAID_MAX];
     ngx_http_plum_where_t        where;      /* of plum on */
     ngx_http_core_loc_conf_t    *gate;       /* the location of plum on */
+    ngx_str_t                    gate_name;  /* name=; empty: not given */
     ngx_uint_t                   mode;
     ngx_http_plum_tls_t         *tls;
     size_t                       max_body;
@@ -255,6 +261,7 @@ struct ngx_http_plum_loc_conf_s {
     ngx_http_plum_certificate_t *certificate;    /* NULL: the connection's
                                                     does not matter */
     ngx_http_plum_view_t        *views;      /* of accept, by consumer */
+    ngx_http_plum_measured_t    *measured;   /* NULL: nothing is counted */
 };
 
 

@@ -12,10 +12,10 @@
 #include <ngx_http_plum_review.h>
 #include <ngx_http_plum_stage.h>
 #include <ngx_http_plum_variables.h>
+#include <ngx_http_plum_status.h>
 #include <ngx_plum_redis.h>
 
 
-static char *ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_plum_mode(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_plum_max_body(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -68,8 +68,8 @@ static ngx_conf_enum_t  ngx_http_plum_log_levels[] = {
 static ngx_command_t  ngx_http_plum_commands[] = {
 
     { ngx_string("plum"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_http_plum_on,
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_plum_conf_on,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_plum_loc_conf_t, enable),
       NULL },
@@ -221,6 +221,13 @@ static ngx_command_t  ngx_http_plum_commands[] = {
       offsetof(ngx_http_plum_loc_conf_t, log_level),
       &ngx_http_plum_log_levels },
 
+    { ngx_string("plum_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_plum_conf_status,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -254,19 +261,6 @@ ngx_module_t  ngx_http_plum_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
-
-
-static char *
-ngx_http_plum_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_plum_loc_conf_t *plcf = conf;
-
-    ngx_http_plum_conf_where(cf, &plcf->where);
-
-    plcf->gate = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    return ngx_conf_set_flag_slot(cf, cmd, conf);
-}
 
 
 static char *
@@ -350,6 +344,9 @@ ngx_http_plum_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&pmcf->warnings, cf->pool, 4,
                           sizeof(ngx_http_plum_warning_t))
            != NGX_OK
+        || ngx_array_init(&pmcf->measured, cf->pool, 4,
+                          sizeof(ngx_http_plum_measured_t *))
+           != NGX_OK
         || ngx_array_init(&pmcf->all.rules, cf->pool, 1,
                           sizeof(ngx_http_plum_allow_rule_t))
            != NGX_OK)
@@ -401,6 +398,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *     plcf->said = { 0 };
      *     plcf->where = { 0 };
      *     plcf->gate = NULL;
+     *     plcf->gate_name = { 0, NULL };
      *     plcf->client_limit = 0;
      *     plcf->allow = { 0, NULL };
      *     plcf->satisfy_outer = 0;
@@ -415,6 +413,7 @@ ngx_http_plum_create_loc_conf(ngx_conf_t *cf)
      *     plcf->sign = NULL;
      *     plcf->owner = { 0 };
      *     plcf->views = NULL;
+     *     plcf->measured = NULL;
      */
 
     /* this is called when the block begins, but for http, in a file */
@@ -471,6 +470,7 @@ ngx_http_plum_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->enable == NGX_CONF_UNSET) {
         conf->where = prev->where;
         conf->gate = prev->gate;
+        conf->gate_name = prev->gate_name;
     }
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
@@ -588,6 +588,14 @@ ngx_http_plum_enable(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
         clcf->internal = 0;
     }
 
+    if (clcf->handler == ngx_http_plum_status_handler) {
+        (void) ngx_http_plum_conf_error(cf, &plcf->where,
+                                        "\"plum_status\" in a location where "
+                                        "\"plum\" is on: give the page a "
+                                        "location of its own");
+        return NGX_CONF_ERROR;
+    }
+
     location = ngx_array_push(&pmcf->locations);
     if (location == NULL) {
         return NGX_CONF_ERROR;
@@ -612,7 +620,8 @@ ngx_http_plum_postconfiguration(ngx_conf_t *cf)
     if (ngx_http_plum_conf_stores(cf, pmcf) != NGX_OK
         || ngx_http_plum_conf_queues(cf, pmcf) != NGX_OK
         || ngx_http_plum_conf_certificates(cf, pmcf) != NGX_OK
-        || ngx_http_plum_conf_delivery(cf, pmcf) != NGX_OK)
+        || ngx_http_plum_conf_delivery(cf, pmcf) != NGX_OK
+        || ngx_http_plum_conf_measure(cf, pmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -740,6 +749,16 @@ ngx_http_plum_init_module(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_plum_init_process(ngx_cycle_t *cycle)
 {
+    ngx_http_plum_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_plum_module);
+
+    if (pmcf && pmcf->metrics
+        && ngx_plum_metrics_init_process(cycle, pmcf->metrics) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (ngx_plum_redis_init_process(cycle) != NGX_OK) {
         return NGX_ERROR;
     }

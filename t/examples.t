@@ -17,6 +17,7 @@ use Test::More;
 
 use Test::Plum;
 use Test::Plum::Example qw(example slurp);
+use Test::Plum::Metrics;
 use Test::Plum::Process qw(poll_until run_command);
 use Test::Plum::Redis;
 
@@ -87,7 +88,8 @@ sub minimal {
 
 
 sub hardened {
-    my $t = example('hardened.conf', address => {$PLUM => '127.0.0.1'},
+    my $t = example('hardened.conf', lines => 100,
+        address => {$PLUM => '127.0.0.1'},
         secrets => {'api-key.new' => $NEXT_KEY, 'api-key.old' => $KEY});
     my $up = $t->upstream('up8080');
     $t->run;
@@ -138,6 +140,11 @@ sub hardened {
         'from elsewhere');
     is(audit($t, qr/127\.0\.0\.9/)->{verdict}, '', 'not even judged');
     $good->();
+
+    my $m = Test::Plum::Metrics->read($t, port => 'up9145');
+    is($m->value('plum_secret_matches_total', secret => 'plum#2',
+        gate => 'events.example.com/plum/webhook'), 1,
+        'the status page: the key of before was used once');
 
     rate_limit($t, sub { $good->(wait => 5) });
     $t->done_testing;
@@ -205,7 +212,7 @@ sub consumers {
 
 
 sub queue {
-    my $t = example('queue.conf', secrets => {'api-key' => $KEY,
+    my $t = example('queue.conf', lines => 100, secrets => {'api-key' => $KEY,
         'billing-key' => 'the key of one consumer'});
     my $redis = Test::Plum::Redis->new(test => $t, name => 'up6379', aof => 'always');
     my %up = map { $_ => $t->upstream("up$_") } 8081, 8082;
@@ -525,6 +532,12 @@ sub names {
     is_deeply({$readme =~ /^\| `(\w+)` \| (\d{3})\b/mg}, \%reasons,
         'reasons of the README');
 
+    my $metrics = slurp(
+        'ngx_plum_module/status/ngx_http_plum_status_families.c');
+    my $operations = slurp('docs/OPERATIONS.md');
+    is_deeply([sort $operations =~ /^\| `(plum_\w+)` \|/mg],
+        [sort $metrics =~ /^ +\{ "(plum_\w+)",/mg], 'metrics');
+
     words($doc);
     return;
 }
@@ -619,7 +632,7 @@ sub skeleton {
 
     my $dir = $t->dir;
     $block =~ s{/(?:etc/nginx/plum|var/log/nginx|run)/}{$dir/}g;
-    $block =~ s{^(\s*)listen (\d+)}
+    $block =~ s{^(\s*)listen (?:127\.0\.0\.1:)?(\d+)(?![\d.])}
         {$1 . 'listen 127.0.0.1:' . $t->port("listen$2")}mge;
     my $has = sub { $block =~ /^\s*$_[0]\b/m };
 

@@ -8,6 +8,7 @@
 #include <ngx_http_plum_compat.h>
 #include <ngx_http_plum_ctx.h>
 #include <ngx_http_plum_event.h>
+#include <ngx_http_plum_measure.h>
 #include <ngx_http_plum_outcome.h>
 #include <ngx_http_plum_refuse.h>
 
@@ -103,6 +104,8 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
     ctx->answered = 1;
 
     outcome = ngx_http_plum_judge(r, ctx);
+
+    ngx_http_plum_measure_count(ctx, outcome);
 
     if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
         ngx_http_plum_settle(ctx, outcome, NULL);

@@ -7,12 +7,15 @@
 #include <ngx_http_plum_answer.h>
 #include <ngx_http_plum_budget.h>
 #include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_measure.h>
 #include <ngx_http_plum_outcome.h>
 #include <ngx_http_plum_refuse.h>
 #include <ngx_http_plum_stage.h>
 
 
 static void ngx_http_plum_finish_request(void *data);
+static void ngx_http_plum_unanswered(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx);
 static void ngx_http_plum_free_ctx(void *data);
 
 
@@ -129,13 +132,28 @@ ngx_http_plum_finish_request(void *data)
     if (ctx->held && ctx->answer == NGX_HTTP_PLUM_ANSWER_COLLECT) {
         ngx_http_plum_not_kept(ctx, NGX_HTTP_PLUM_KEPT_CUT);
 
-    } else if (ctx->held) {
-        ngx_http_plum_settle(ctx, ngx_http_plum_judge(r, ctx), NULL);
+    } else if (ctx->held || !ctx->answered) {
+        ngx_http_plum_unanswered(r, ctx);
     }
 
     if (ctx->timer.timer_set) {
         ngx_del_timer(&ctx->timer);
     }
+}
+
+
+/* the header filter has not seen its outcome */
+
+static void
+ngx_http_plum_unanswered(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
+{
+    plum_outcome_t  outcome;
+
+    outcome = ctx->passed ? ngx_http_plum_judge(r, ctx)
+                          : PLUM_OUTCOME_FAILURE;
+
+    ngx_http_plum_measure_count(ctx, outcome);
+    ngx_http_plum_settle(ctx, outcome, NULL);
 }
 
 

@@ -7,6 +7,7 @@
 #include <ngx_http_plum_answer.h>
 #include <ngx_http_plum_ctx.h>
 #include <ngx_http_plum_headers.h>
+#include <ngx_http_plum_measure.h>
 #include <ngx_http_plum_outcome.h>
 #include <ngx_http_plum_proof.h>
 #include <ngx_http_plum_refuse.h>
@@ -243,6 +244,8 @@ ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     waited = ctx->resumed;
     ctx->resumed = 0;
 
+    ngx_http_plum_measure_begin(ctx);
+
     for ( ;; ) {
         stage = &ngx_http_plum_stages[ctx->stage];
 
@@ -267,6 +270,11 @@ ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         }
 
         if (rc == NGX_AGAIN) {
+
+            if (stage->handler == ngx_http_plum_body) {
+                ngx_http_plum_measure_wait(ctx);
+            }
+
             return NGX_AGAIN;
         }
 

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum_ctx.h>
+#include <ngx_http_plum_measure.h>
 #include <ngx_http_plum_outcome.h>
 
 
@@ -65,6 +66,7 @@ ngx_http_plum_passed(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ctx->hop.error_page = r->error_page;
 
     ngx_http_plum_hop_location(r, ctx);
+    ngx_http_plum_measure_wait(ctx);
 }
 
 

@@ -7,6 +7,7 @@
 #include <ngx_http_plum_budget.h>
 #include <ngx_http_plum_ctx.h>
 #include <ngx_http_plum_headers.h>
+#include <ngx_http_plum_measure.h>
 #include <ngx_http_plum_outcome.h>
 #include <ngx_http_plum_refuse.h>
 
@@ -144,6 +145,7 @@ ngx_http_plum_subrequest(ngx_http_request_t *r,
         }
 
         ngx_http_plum_log_refusal(r, plcf, PLUM_REASON_SUBREQUEST, NULL);
+        ngx_http_plum_measure_refusal(plcf, PLUM_REASON_SUBREQUEST);
 
         return plcf->refuse[PLUM_REASON_SUBREQUEST];
     }

@@ -37,6 +37,10 @@ static const field_t  others[] = {
     FIELD(internal),
     FIELD(satisfy_outer), FIELD(allow), FIELD(allow_where),
 
+    /* what is counted, and under which name */
+
+    FIELD(gate_name), FIELD(measured),
+
     /* how a queue delivers to this location, and signs: no way in */
 
     FIELD(deliver), FIELD(sign),

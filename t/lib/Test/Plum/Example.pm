@@ -44,7 +44,7 @@ sub example {
     }
     $text =~ s{^load_module \S+;$}{$own}m;
     $text =~ s{/(?:etc/nginx/plum|var/log/nginx|run)/}{$dir/}g;
-    $text =~ s{(\blisten\x20)(\d+)|\b127\.0\.0\.1:(\d+)}{
+    $text =~ s{(\blisten\x20)(\d+)(?![\d.])|\b127\.0\.0\.1:(\d+)}{
         $1 ? $1 . '127.0.0.1:' . $t->port("listen$2")
             : '127.0.0.1:' . $t->port("up$3")}gex;
     $t->write_file('nginx.conf', $text);

@@ -1,0 +1,88 @@
+
+/*
+ * Copyright (C) 2026 The ngx_plum_module authors
+ */
+
+
+#include <ngx_http_plum_status.h>
+
+
+/* the metrics, in the order of the pages; documented in docs/OPERATIONS.md */
+
+static const ngx_http_plum_metric_t  ngx_http_plum_metrics[] = {
+
+    { "plum_build_info", "Versions of the module and of NGINX.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_build },
+
+    { "plum_config_reload_timestamp_seconds",
+      "When the configuration that is in force was loaded.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_loaded },
+
+    { "plum_events_total", "Requests that a gate has judged.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_events },
+
+    { "plum_refused_total", "Refused requests by reason.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_refused },
+
+    { "plum_dedupe_total", "Answers of the store or queue to events.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_dedupe },
+
+    { "plum_forwards_total", "Outcomes of requests that were forwarded.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_forwards },
+
+    { "plum_body_bytes_total",
+      "Bytes of bodies as received (in), and as forwarded or queued (out).",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_bytes },
+
+    { "plum_stripped_members_total",
+      "JSON members that were stripped of what was forwarded or queued.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_stripped },
+
+    { "plum_secret_matches_total", "Requests that a secret has fitted.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_secrets },
+
+    { "plum_last_event_timestamp_seconds",
+      "When the last request with this verdict was judged.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_last },
+
+    { "plum_gate_seconds",
+      "Time in the gate, without waiting for the body and the upstream.",
+      NGX_HTTP_PLUM_HISTOGRAM, 1, ngx_http_plum_status_gate },
+
+    { "plum_upstream_seconds",
+      "Time from the gate to the upstream's answer.",
+      NGX_HTTP_PLUM_HISTOGRAM, 1, ngx_http_plum_status_upstream }
+};
+
+
+ngx_int_t
+ngx_http_plum_status_families(ngx_http_plum_status_t *status)
+{
+    ngx_uint_t               i, n;
+    ngx_http_plum_family_t  *family;
+
+    n = sizeof(ngx_http_plum_metrics) / sizeof(ngx_http_plum_metric_t);
+
+    if (ngx_array_init(&status->families, status->pool, n,
+                       sizeof(ngx_http_plum_family_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        family = ngx_array_push(&status->families);
+
+        family->metric = &ngx_http_plum_metrics[i];
+
+        if (ngx_array_init(&family->samples, status->pool, 8,
+                           sizeof(ngx_http_plum_sample_t))
+            != NGX_OK
+            || family->metric->collect(status, family) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
