@@ -11,8 +11,7 @@ use lib dirname(__FILE__) . '/lib';
 use JSON::PP ();
 use Test::More;
 
-use Test::Plum::Process qw(run_command);
-use Test::Plum::Process qw(poll_until);
+use Test::Plum::Process qw(poll_until run_command);
 use Test::Plum::Queue;
 use Test::Plum::Redis;
 
