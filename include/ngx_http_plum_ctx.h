@@ -84,10 +84,13 @@ struct ngx_http_plum_ctx_s {
 
     ngx_plum_claim_t                 claim;
     ngx_plum_accept_t               *accept; /* NULL: not begun */
-    ngx_event_t                      timer;  /* wait for a copy, then renew */
-    ngx_msec_t                       deadline;   /* of the wait, then when
-                                                    to renew */
-    ngx_msec_t                       pause;      /* before the next look */
+    ngx_event_t                      retry;  /* timer: the claim is tried again
+                                                while a copy is in flight */
+    ngx_msec_t                       pause;  /* before the next retry */
+    ngx_msec_t                       wait_until; /* the end of in_flight=wait */
+    ngx_event_t                      renewal;    /* timer while the claim is
+                                                held */
+    ngx_msec_t                       renew_at;
 
     ngx_http_plum_aside_t           *aside;  /* NULL: it is not refused, or
                                                 without an error page */

@@ -44,6 +44,14 @@ plum_outcome_t ngx_http_plum_judge(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 /*
+ * 1 if an upstream has answered with a status line.  Without one NGINX takes
+ * the answer for HTTP/0.9 and its status for 200; that counts as no answer.
+ */
+
+ngx_uint_t ngx_http_plum_upstream_answered(ngx_http_request_t *r,
+    const ngx_http_upstream_state_t *state);
+
+/*
  * settle: ends the claim by the outcome, once, whoever calls first.  answer,
  * or NULL, is kept with the record of a success.
  *

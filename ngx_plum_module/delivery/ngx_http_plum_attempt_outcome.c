@@ -5,16 +5,14 @@
 
 
 #include <ngx_http_plum_delivery.h>
+#include <ngx_http_plum_outcome.h>
 
 
 /*
- * What a consumer has said to an attempt.  It is the answer of the last
- * upstream that was asked (proxy_next_upstream and error pages can ask
- * several), and a success only if that upstream had been sent the whole
- * request.  Where the content handler has asked no upstream, its own status
- * counts, unless that is the one of an error page.  What does not start with a
- * status line is a "200" to proxy_pass, which then sets the version to 0.9: to
- * us it is no answer.
+ * The outcome of an attempt to deliver.  The answer of the last upstream counts
+ * (proxy_next_upstream and error pages may use several).  It is a success only
+ * if the whole request had been sent to that upstream.  If no upstream was
+ * used, the status of the answer counts, unless it is an error page.
  */
 
 
@@ -36,9 +34,7 @@ ngx_http_plum_outcome(ngx_http_request_t *r,
 
     if (state) {
 
-        if (state->header_time != (ngx_msec_t) -1
-            && r->http_version != NGX_HTTP_VERSION_9)
-        {
+        if (ngx_http_plum_upstream_answered(r, state)) {
             outcome->status = state->status;
             outcome->retry_after = ngx_http_plum_outcome_retry_after(r);
         }
@@ -62,7 +58,7 @@ ngx_http_plum_outcome(ngx_http_request_t *r,
 }
 
 
-/* of the last upstream; entries without a peer only separate redirects */
+/* of the last upstream; NGINX adds entries without a peer at redirects */
 
 static ngx_http_upstream_state_t *
 ngx_http_plum_outcome_state(ngx_http_request_t *r)

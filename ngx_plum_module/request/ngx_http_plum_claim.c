@@ -12,26 +12,29 @@
 #include <openssl/rand.h>
 
 
-#define NGX_HTTP_PLUM_PAUSE_MIN  20      /* ms between looks at a pending */
-#define NGX_HTTP_PLUM_PAUSE_MAX  250     /* claim, doubled from the first */
+/* ms between two tries to claim what a copy has claimed: the first pause is
+   the minimum, and each one is twice as long as the one before */
 
-#define NGX_HTTP_PLUM_TOKENS     64      /* drawn at once */
+#define NGX_HTTP_PLUM_PAUSE_MIN  20
+#define NGX_HTTP_PLUM_PAUSE_MAX  250
+
+#define NGX_HTTP_PLUM_TOKENS     64      /* generated at once */
 
 
 /*
- * What the claim stage does, by the store's outcome:
+ * The claim stage: what it does depends on the outcome of the store.
  *
  *   OK                 the request holds the record: go on
- *   DONE               a duplicate: answered from what is known
- *   BUSY               a copy is under way: look again until in_flight=wait
- *                      runs out, then refuse.  Never acknowledged: the first
- *                      may still fail
+ *   DONE               a duplicate: it is answered, and not forwarded
+ *   BUSY               a copy is in flight: try again until the time of
+ *                      in_flight=wait is over, then refuse.  The request is
+ *                      not acknowledged, as the copy may still fail
  *   NOT_SENT, UNKNOWN, LOST
- *                      the store cannot say: unavailable= decides
+ *                      the store gave no result: unavailable= decides
  *
- * While it waits for a reply (claim.op) or for the next look (timer), the
- * request owns itself: an abort of the sender ends it, and the cleanup of
- * the ctx cancels both.
+ * While the stage waits for a reply (claim.op) or for the next try (retry),
+ * the sender may end the request by closing its connection.  The cleanup of
+ * the context then cancels both.
  */
 
 
@@ -43,7 +46,7 @@ static ngx_int_t ngx_http_plum_claim_outcome(ngx_http_request_t *r,
 static ngx_int_t ngx_http_plum_claim_busy(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static void ngx_http_plum_claim_handler(ngx_plum_claim_t *claim);
-static void ngx_http_plum_claim_timer(ngx_event_t *ev);
+static void ngx_http_plum_claim_retry(ngx_event_t *ev);
 
 
 ngx_int_t
@@ -113,7 +116,7 @@ ngx_http_plum_claim_begin(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     ctx->claim.handler = ngx_http_plum_claim_handler;
     ctx->claim.data = ctx;
 
-    ctx->deadline = ngx_current_msec + ctx->plcf->idempotency->wait;
+    ctx->wait_until = ngx_current_msec + ctx->plcf->idempotency->wait;
     ctx->pause = NGX_HTTP_PLUM_PAUSE_MIN;
 
     return NGX_OK;
@@ -121,8 +124,8 @@ ngx_http_plum_claim_begin(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 
 /*
- * A draw costs the generator the same for 16 bytes and for 1,024.  Only
- * workers get here, so that no two processes share what was drawn.
+ * RAND_bytes() takes as long for 1,024 bytes as for 16, so tokens are generated
+ * in batches.  Only workers call this, so no two processes share a batch.
  */
 
 static ngx_int_t
@@ -191,7 +194,7 @@ ngx_http_plum_claim_busy(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     ngx_msec_int_t  left;
 
-    left = (ngx_msec_int_t) (ctx->deadline - ngx_current_msec);
+    left = (ngx_msec_int_t) (ctx->wait_until - ngx_current_msec);
 
     if (left <= 0
         || ctx->plcf->idempotency->wait == 0
@@ -205,11 +208,11 @@ ngx_http_plum_claim_busy(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ctx->timer.handler = ngx_http_plum_claim_timer;
-    ctx->timer.data = ctx;
-    ctx->timer.log = r->connection->log;
+    ctx->retry.handler = ngx_http_plum_claim_retry;
+    ctx->retry.data = ctx;
+    ctx->retry.log = r->connection->log;
 
-    ngx_add_timer(&ctx->timer, ngx_min(ctx->pause, (ngx_msec_t) left));
+    ngx_add_timer(&ctx->retry, ngx_min(ctx->pause, (ngx_msec_t) left));
 
     ctx->pause = ngx_min(ctx->pause * 2, NGX_HTTP_PLUM_PAUSE_MAX);
 
@@ -229,7 +232,7 @@ ngx_http_plum_claim_handler(ngx_plum_claim_t *claim)
 
 
 static void
-ngx_http_plum_claim_timer(ngx_event_t *ev)
+ngx_http_plum_claim_retry(ngx_event_t *ev)
 {
     ngx_http_plum_ctx_t  *ctx;
 

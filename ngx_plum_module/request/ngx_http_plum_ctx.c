@@ -34,8 +34,8 @@ ngx_http_plum_get_ctx(ngx_http_request_t *r)
     }
 
     /*
-     * an internal redirect, a named location or a finalized filter has
-     * wiped the module contexts, but not the cleanups of the pool
+     * An internal redirect, a named location, or a filter that finalizes the
+     * request clears the contexts of modules, but not the pool cleanups.
      */
 
     for (cln = r->pool->cleanup; cln; cln = cln->next) {
@@ -88,9 +88,9 @@ ngx_http_plum_create_ctx(ngx_http_request_t *r,
 
 
 /*
- * The last that is seen of a request, before it is logged; upstream has run
- * its cleanup, so its attempts are final.  Also called when the request is
- * terminated, and then once only.
+ * Called once when the request ends, also if it is terminated, before it is
+ * logged.  The cleanup of the upstream has run before, so the states of its
+ * attempts are final.
  */
 
 static void
@@ -104,7 +104,7 @@ ngx_http_plum_finish_request(void *data)
 
     if (ctx->plcf == NULL) {
 
-        /* rewritten out of its rules, before any stage */
+        /* "rewrite" has moved the request to other rules before any stage */
 
         return;
     }
@@ -116,7 +116,7 @@ ngx_http_plum_finish_request(void *data)
     if (!ctx->passed && r->request_body
         && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE)
     {
-        /* $request_body must not write it to a log */
+        /* a body that was not accepted must not be logged by $request_body */
 
         r->request_body->bufs = NULL;
     }
@@ -136,8 +136,12 @@ ngx_http_plum_finish_request(void *data)
         ngx_http_plum_unanswered(r, ctx);
     }
 
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
+    if (ctx->retry.timer_set) {
+        ngx_del_timer(&ctx->retry);
+    }
+
+    if (ctx->renewal.timer_set) {
+        ngx_del_timer(&ctx->renewal);
     }
 }
 
@@ -158,8 +162,9 @@ ngx_http_plum_unanswered(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 
 /*
- * The request has been logged, so no variable looks at its body any more.
- * Also marks the ctx in the pool's cleanups, see ngx_http_plum_get_ctx().
+ * The request has been logged, so its body is not needed any more.  The address
+ * of this function also identifies the context among the pool cleanups, see
+ * ngx_http_plum_get_ctx().
  */
 
 static void

@@ -10,26 +10,26 @@
 
 
 /*
- * What became of a delivery that has passed the gate.
+ * The outcome of a delivery that has passed the gate.
  *
- * NGINX may lead it through several locations before it is answered:
- * X-Accel-Redirect, error_page and try_files do so.  The way through one
- * location is called a hop here.  The last hop decides:
+ * NGINX may process it in several locations, one after the other, before it is
+ * answered: X-Accel-Redirect, error_page and try_files do so.  The processing
+ * in one location is called a hop here.  The last hop decides:
  *
- *   - it asked an upstream: the last attempt must be a success, and all of the
- *     request must have been sent before it was answered.
- *   - it asked none (a file, "return", another module answered): the status
- *     that is sent must be a success, and a success must have led there.  The
- *     success of an upstream does so by X-Accel-Redirect, and a location that
- *     asked no upstream does so by try_files and the like.  An error page does
- *     not, whatever its status is.
+ *   - If it used an upstream, the last attempt must be a success, and the whole
+ *     request must have been sent before the upstream answered.
+ *   - If it used no upstream (a file, "return" or another module answered), the
+ *     status of the answer must be a success, and the redirect to this location
+ *     must be no failure.  X-Accel-Redirect in a success of an upstream is
+ *     none, nor is try_files and the like in a location that used no upstream.
+ *     An error page is a failure, whatever its status is.
  *
- * If this is no success, any attempt since the gate that was sent and not
- * answered leaves the delivery in doubt.
+ * If there is no success, the delivery is in doubt if any attempt since the
+ * gate was sent and not answered.
  */
 
 
-/* attempts at upstreams since the gate; own: those of the last hop */
+/* attempts at upstreams since the gate; own: how many the last hop made */
 
 typedef struct {
     plum_attempt_t                  *elts;
@@ -50,7 +50,7 @@ static ngx_uint_t ngx_http_plum_accel_leads_here(ngx_http_request_t *r,
     const ngx_str_t *target);
 
 
-/* any 2xx is a success where plum_idempotency says nothing else */
+/* without plum_idempotency any 2xx is a success */
 
 static const plum_success_t  ngx_http_plum_success_2xx = { 1, { 0 }, 0 };
 
@@ -86,9 +86,9 @@ ngx_http_plum_hop(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
                    && hop->location->recursive_error_pages))
     {
         /*
-         * It is an error page: nothing else leads on from an upstream that
-         * does not hand the request on, or NGINX says so.  It does not say so
-         * with recursive_error_pages, where any redirect may be one.
+         * An error page: an upstream was used and it did not redirect, or
+         * r->error_page was set.  With recursive_error_pages NGINX does not
+         * set it, so there any redirect may be an error page.
          */
 
         hop->failed = 1;
@@ -117,7 +117,7 @@ ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (ngx_http_plum_attempts(r, ctx, &attempts) != NGX_OK) {
 
-        /* nothing is known: as an upstream that did not answer */
+        /* no memory: unknown, as if an upstream had not answered */
 
         return PLUM_OUTCOME_IN_DOUBT;
     }
@@ -135,7 +135,10 @@ ngx_http_plum_judge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (attempts.own == 0 || ngx_http_plum_accel(r)) {
 
-        /* no upstream made the answer, or none was found where one led to */
+        /*
+         * No upstream made the answer, or the target of X-Accel-Redirect was
+         * not found.
+         */
 
         last = &attempts.elts[attempts.n++];
         last->status = r->headers_out.status;
@@ -157,11 +160,7 @@ ngx_http_plum_success(ngx_http_plum_ctx_t *ctx)
 }
 
 
-/*
- * The attempts at upstreams since the gate, with room for one more.  What does
- * not start with a status line is a "200" to proxy_pass, which then sets the
- * version to 0.9; to us it is no answer.
- */
+/* the attempts at upstreams since the gate, with room for one more */
 
 static ngx_int_t
 ngx_http_plum_attempts(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
@@ -186,7 +185,7 @@ ngx_http_plum_attempts(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     for (i = ctx->attempts; i < n; i++) {
 
-        /* entries without a peer only separate redirects */
+        /* NGINX adds entries without a peer between two redirects */
 
         if (state[i].peer == NULL) {
             continue;
@@ -195,8 +194,7 @@ ngx_http_plum_attempts(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         attempt = &attempts->elts[attempts->n++];
 
         attempt->status = state[i].status;
-        attempt->answered = (state[i].header_time != (ngx_msec_t) -1
-                             && r->http_version != NGX_HTTP_VERSION_9);
+        attempt->answered = ngx_http_plum_upstream_answered(r, &state[i]);
         attempt->sent = (state[i].bytes_sent > 0);
 
         attempts->own += (i >= ctx->hop.attempts);
@@ -204,7 +202,7 @@ ngx_http_plum_attempts(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     if (attempts->own) {
 
-        /* sent is what the socket has taken: NGINX knows no more */
+        /* "sent" means written to the socket */
 
         attempts->elts[attempts->n - 1].whole = r->upstream->request_body_sent;
     }
@@ -213,7 +211,19 @@ ngx_http_plum_attempts(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* a file, "return" or another module has, and may call it a success */
+ngx_uint_t
+ngx_http_plum_upstream_answered(ngx_http_request_t *r,
+    const ngx_http_upstream_state_t *state)
+{
+    return state->header_time != (ngx_msec_t) -1
+           && r->http_version != NGX_HTTP_VERSION_9;
+}
+
+
+/*
+ * No upstream: a file, "return", or another module has answered, and nothing
+ * that failed has led there.
+ */
 
 static ngx_uint_t
 ngx_http_plum_answered_itself(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -226,7 +236,7 @@ ngx_http_plum_answered_itself(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* the upstream of the hop has answered with success, and has led here */
+/* the hop's upstream has answered with success and X-Accel-Redirect */
 
 static ngx_uint_t
 ngx_http_plum_handed_on(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -255,7 +265,7 @@ ngx_http_plum_handed_on(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     clcf = ctx->hop.location;
 
-    /* else it could only have been an error page if NGINX had said so */
+    /* without recursive_error_pages r->error_page would have been set */
 
     return !(clcf->error_pages && clcf->recursive_error_pages)
            || ngx_http_plum_accel_leads_here(r, &accel->value);
@@ -279,7 +289,7 @@ ngx_http_plum_accel(ngx_http_request_t *r)
 }
 
 
-/* as NGINX reads the header */
+/* parses the header as NGINX does */
 
 static ngx_uint_t
 ngx_http_plum_accel_leads_here(ngx_http_request_t *r, const ngx_str_t *target)

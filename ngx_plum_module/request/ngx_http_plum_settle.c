@@ -9,26 +9,26 @@
 
 
 /*
- * The life of a claim in a request:
+ * The states of a claim of a request:
  *
  *   (claim stage) --hold--> held --settle--> settled
  *
- * held      the record is ours, and is renewed by the timer at a third of its
- *           lease
- * settled   commit or release has been handed to the store, which sees it
- *           through; or the record was left to its lease (in_doubt=hold)
+ * held      this request has the record, and renews it each time that a third
+ *           of its lease is over
+ * settled   commit or release was passed to the store, which retries it until
+ *           it succeeds; or the record expires with its lease (in_doubt=hold)
  *
- * ngx_http_plum_settle() is the only way out of "held", and does nothing in
- * any other state.  Called by the header filter (the rule: before the first
- * byte of the answer), by the body filter when an answer is kept, and by the
- * cleanup of the ctx (the net: aborts, time-outs, shutdown).
+ * Only ngx_http_plum_settle() leaves "held"; it does nothing in any other
+ * state.  It is called by the header filter, before the first byte of the
+ * answer is sent; by the body filter if the answer is kept; and by the cleanup
+ * of the context, for requests that are aborted, time out, or are terminated.
  */
 
 
-#define NGX_HTTP_PLUM_TICK       1000    /* ms, at most, between two looks */
+#define NGX_HTTP_PLUM_TICK       1000    /* ms between two checks, at most */
 
 
-static void ngx_http_plum_tick(ngx_event_t *ev);
+static void ngx_http_plum_renew(ngx_event_t *ev);
 static ngx_uint_t ngx_http_plum_cut_off(ngx_http_request_t *r);
 
 
@@ -39,19 +39,19 @@ ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     ctx->held = 1;
 
-    ctx->timer.handler = ngx_http_plum_tick;
-    ctx->timer.data = ctx;
-    ctx->timer.log = r->connection->log;
+    ctx->renewal.handler = ngx_http_plum_renew;
+    ctx->renewal.data = ctx;
+    ctx->renewal.log = r->connection->log;
 
     pause = ngx_max(ctx->claim.lease / 3, 1);
-    ctx->deadline = ngx_current_msec + pause;
+    ctx->renew_at = ngx_current_msec + pause;
 
-    ngx_add_timer(&ctx->timer, ngx_min(pause, NGX_HTTP_PLUM_TICK));
+    ngx_add_timer(&ctx->renewal, ngx_min(pause, NGX_HTTP_PLUM_TICK));
 }
 
 
 static void
-ngx_http_plum_tick(ngx_event_t *ev)
+ngx_http_plum_renew(ngx_event_t *ev)
 {
     ngx_msec_int_t        left;
     ngx_plum_store_t     *store;
@@ -63,7 +63,7 @@ ngx_http_plum_tick(ngx_event_t *ev)
         return;
     }
 
-    left = (ngx_msec_int_t) (ctx->deadline - ngx_current_msec);
+    left = (ngx_msec_int_t) (ctx->renew_at - ngx_current_msec);
 
     if (left <= 0) {
         store = ctx->plcf->idempotency->store;
@@ -71,7 +71,7 @@ ngx_http_plum_tick(ngx_event_t *ev)
         (void) store->ops->renew(store, &ctx->claim);
 
         left = ngx_max(ctx->claim.lease / 3, 1);
-        ctx->deadline = ngx_current_msec + left;
+        ctx->renew_at = ngx_current_msec + left;
     }
 
     ngx_add_timer(ev, ngx_min(left, NGX_HTTP_PLUM_TICK));
@@ -79,9 +79,10 @@ ngx_http_plum_tick(ngx_event_t *ev)
 
 
 /*
- * worker_shutdown_timeout has run out.  It closes the sender's connection,
- * but over HTTP/2 that is no more than a sender that hangs up, and that does
- * not end a forward.  The upstream's connection bears its mark, too.
+ * Checks whether worker_shutdown_timeout has expired.  NGINX then closes the
+ * connections of senders, but over HTTP/2 that looks like a sender that has
+ * left, which does not end a forward.  So the "close" flag of the upstream's
+ * connection is checked, which NGINX has set as well.
  */
 
 static ngx_uint_t
@@ -97,7 +98,7 @@ ngx_http_plum_cut_off(ngx_http_request_t *r)
         return 0;
     }
 
-    /* what the shutdown does to connections: the request is terminated */
+    /* the request is terminated, as the shutdown does to connections */
 
     c = r->connection;
     c->close = 1;
@@ -122,8 +123,8 @@ ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
 
     ctx->held = 0;
 
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
+    if (ctx->renewal.timer_set) {
+        ngx_del_timer(&ctx->renewal);
     }
 
     idempotency = ctx->plcf->idempotency;
