@@ -33,7 +33,15 @@ ngx_uint_t ngx_http_plum_has_name(const ngx_http_plum_names_t *names,
 ngx_int_t ngx_http_plum_add_header(ngx_http_request_t *r, const char *name,
     const char *value);
 
-/* replace: what is forwarded, in place of what was received */
+/*
+ * replace: what is forwarded, in place of what was received.
+ *
+ * body_chain() returns a chain of one buffer in memory that is a request body.
+ * NULL: no memory.
+ */
+
+ngx_chain_t *ngx_http_plum_body_chain(ngx_pool_t *pool,
+    const ngx_str_t *body);
 
 ngx_int_t ngx_http_plum_replace_init(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf);

@@ -8,23 +8,28 @@
 
 
 /*
- * The variables of a deliver location.  Some have the name of one of an
- * accepting location: where the request is no attempt, its value is asked for.
+ * The variables of a deliver location.  Some of them exist in accepting
+ * locations, too: for a request that is not an attempt to deliver, the getter
+ * of the accepting location is called.
  */
 
 
+/* offset: of the field in the attempt, if the getter needs it */
+
 typedef ngx_int_t (*ngx_http_plum_attempt_value_pt)(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value);
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value);
 
 typedef struct {
     ngx_str_t                        name;
     ngx_http_plum_attempt_value_pt   get;
+    uintptr_t                        offset;
 } ngx_http_plum_attempt_variable_t;
 
 typedef struct {
-    ngx_http_plum_attempt_value_pt   get;
-    ngx_http_get_variable_pt         other;      /* NULL: it has no value */
-    uintptr_t                        data;       /* of other */
+    const ngx_http_plum_attempt_variable_t  *variable;
+    ngx_http_get_variable_pt                 other;  /* of the accepting
+                                                location, or NULL */
+    uintptr_t                                data;   /* of other */
 } ngx_http_plum_attempt_getter_t;
 
 
@@ -33,19 +38,15 @@ static ngx_int_t ngx_http_plum_attempt_variable(ngx_http_request_t *r,
 static ngx_http_variable_t *ngx_http_plum_attempt_add(ngx_conf_t *cf,
     const ngx_str_t *name);
 static ngx_int_t ngx_http_plum_attempt_get_consumer(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value);
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_attempt_get_attempt(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value);
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_attempt_get_delivery(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value);
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_attempt_get_waited(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_attempt_get_key(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_attempt_get_event(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_attempt_get_body(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value);
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value);
+static ngx_int_t ngx_http_plum_attempt_get_str(ngx_http_request_t *r,
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_attempt_print(ngx_http_request_t *r,
     uint64_t number, ngx_str_t *value);
 
@@ -61,14 +62,17 @@ static const ngx_str_t  ngx_http_plum_deliveries[] = {
 static const ngx_http_plum_attempt_variable_t
     ngx_http_plum_attempt_variables[] =
 {
-    { ngx_string("plum_consumer"), ngx_http_plum_attempt_get_consumer },
-    { ngx_string("plum_attempt"), ngx_http_plum_attempt_get_attempt },
-    { ngx_string("plum_delivery"), ngx_http_plum_attempt_get_delivery },
-    { ngx_string("plum_waited"), ngx_http_plum_attempt_get_waited },
-    { ngx_string("plum_key"), ngx_http_plum_attempt_get_key },
-    { ngx_string("plum_event_type"), ngx_http_plum_attempt_get_event },
-    { ngx_string("plum_body"), ngx_http_plum_attempt_get_body },
-    { ngx_null_string, NULL }
+    { ngx_string("plum_consumer"), ngx_http_plum_attempt_get_consumer, 0 },
+    { ngx_string("plum_attempt"), ngx_http_plum_attempt_get_attempt, 0 },
+    { ngx_string("plum_delivery"), ngx_http_plum_attempt_get_delivery, 0 },
+    { ngx_string("plum_waited"), ngx_http_plum_attempt_get_waited, 0 },
+    { ngx_string("plum_key"), ngx_http_plum_attempt_get_str,
+      offsetof(ngx_http_plum_attempt_t, key) },
+    { ngx_string("plum_event_type"), ngx_http_plum_attempt_get_str,
+      offsetof(ngx_http_plum_attempt_t, event) },
+    { ngx_string("plum_body"), ngx_http_plum_attempt_get_str,
+      offsetof(ngx_http_plum_attempt_t, made.body) },
+    { ngx_null_string, NULL, 0 }
 };
 
 
@@ -88,7 +92,7 @@ ngx_http_plum_delivery_variables(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
-        getter->get = v->get;
+        getter->variable = v;
         getter->other = var->get_handler;
         getter->data = var->data;
 
@@ -100,7 +104,7 @@ ngx_http_plum_delivery_variables(ngx_conf_t *cf)
 }
 
 
-/* NGINX would call one that exists a duplicate */
+/* ngx_http_add_variable() refuses a variable that exists already */
 
 static ngx_http_variable_t *
 ngx_http_plum_attempt_add(ngx_conf_t *cf, const ngx_str_t *name)
@@ -129,9 +133,10 @@ static ngx_int_t
 ngx_http_plum_attempt_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                        value;
-    ngx_http_plum_attempt_t         *attempt;
-    ngx_http_plum_attempt_getter_t  *getter;
+    ngx_str_t                                value;
+    ngx_http_plum_attempt_t                 *attempt;
+    ngx_http_plum_attempt_getter_t          *getter;
+    const ngx_http_plum_attempt_variable_t  *variable;
 
     getter = (ngx_http_plum_attempt_getter_t *) data;
     attempt = ngx_http_plum_attempt(r);
@@ -142,7 +147,11 @@ ngx_http_plum_attempt_variable(ngx_http_request_t *r,
 
     ngx_str_null(&value);
 
-    if (attempt && getter->get(r, attempt, &value) != NGX_OK) {
+    variable = getter->variable;
+
+    if (attempt
+        && variable->get(r, attempt, variable->offset, &value) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -158,7 +167,7 @@ ngx_http_plum_attempt_variable(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_plum_attempt_get_consumer(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value)
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value)
 {
     *value = attempt->taker->consumer->target->name;
 
@@ -168,7 +177,7 @@ ngx_http_plum_attempt_get_consumer(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_plum_attempt_get_attempt(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value)
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value)
 {
     return ngx_http_plum_attempt_print(r, attempt->attempt, value);
 }
@@ -176,7 +185,7 @@ ngx_http_plum_attempt_get_attempt(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_plum_attempt_get_delivery(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value)
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value)
 {
     *value = ngx_http_plum_deliveries[attempt->delivery];
 
@@ -186,37 +195,17 @@ ngx_http_plum_attempt_get_delivery(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_plum_attempt_get_waited(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value)
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value)
 {
     return ngx_http_plum_attempt_print(r, attempt->age, value);
 }
 
 
 static ngx_int_t
-ngx_http_plum_attempt_get_key(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value)
+ngx_http_plum_attempt_get_str(ngx_http_request_t *r,
+    ngx_http_plum_attempt_t *attempt, uintptr_t offset, ngx_str_t *value)
 {
-    *value = attempt->key;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_plum_attempt_get_event(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value)
-{
-    *value = attempt->event;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_plum_attempt_get_body(ngx_http_request_t *r,
-    ngx_http_plum_attempt_t *attempt, ngx_str_t *value)
-{
-    *value = attempt->made.body;
+    *value = *(ngx_str_t *) ((u_char *) attempt + offset);
 
     return NGX_OK;
 }

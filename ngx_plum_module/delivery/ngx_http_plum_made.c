@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum_compat.h>
+#include <ngx_http_plum_headers.h>
 #include <ngx_http_plum_made.h>
 
 
@@ -431,36 +432,21 @@ ngx_http_plum_made_header(ngx_http_request_t *r,
 }
 
 
-/* as if it had been read */
-
 static ngx_int_t
 ngx_http_plum_made_body(ngx_http_request_t *r, ngx_http_plum_made_t *made)
 {
-    ngx_buf_t                *b;
-    ngx_chain_t              *cl;
     ngx_http_request_body_t  *rb;
 
     rb = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
-    b = ngx_calloc_buf(r->pool);
-    cl = ngx_alloc_chain_link(r->pool);
-
-    if (rb == NULL || b == NULL || cl == NULL) {
+    if (rb == NULL) {
         return NGX_ERROR;
     }
 
-    /* each attempt at an upstream begins at start */
+    rb->bufs = ngx_http_plum_body_chain(r->pool, &made->body);
+    if (rb->bufs == NULL) {
+        return NGX_ERROR;
+    }
 
-    b->start = made->body.data;
-    b->pos = made->body.data;
-    b->last = made->body.data + made->body.len;
-    b->end = b->last;
-    b->temporary = 1;
-    b->last_buf = 1;
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    rb->bufs = cl;
     rb->received = (off_t) made->body.len;
 
     r->request_body = rb;

@@ -18,6 +18,10 @@ typedef ngx_int_t (*ngx_http_plum_value_pt)(ngx_http_request_t *r,
 
 static ngx_int_t ngx_http_plum_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_plum_variable_str(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_plum_variable_size(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_plum_capture_value(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, unsigned slot, ngx_str_t *value);
 static void ngx_http_plum_one_line(ngx_str_t *value);
@@ -33,25 +37,13 @@ static ngx_int_t ngx_http_plum_get_signed_id(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_event_type(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_get_key(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_get_record(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_dedupe(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_answer(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_bytes_in(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_get_bytes_out(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_get_dropped(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_get_body(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_get_body_sha256(ngx_http_request_t *r,
-    ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
-static ngx_int_t ngx_http_plum_get_tls_version(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_plum_print_size(ngx_http_request_t *r, off_t size,
     ngx_str_t *value);
@@ -92,11 +84,22 @@ static const ngx_str_t  ngx_http_plum_answers[] = {
 };
 
 
-/* values are made once the request is judged, so none may be cached early */
+/*
+ * A variable has a getter, or is a ngx_str_t or a size_t of the context.  The
+ * values change while the request is judged, so they must not be cached.
+ */
 
 #define ngx_http_plum_var(name, getter)                                       \
     { ngx_string(name), NULL, ngx_http_plum_variable, (uintptr_t) getter,     \
       NGX_HTTP_VAR_NOCACHEABLE, 0 }
+
+#define ngx_http_plum_var_str(name, field)                                    \
+    { ngx_string(name), NULL, ngx_http_plum_variable_str,                     \
+      offsetof(ngx_http_plum_ctx_t, field), NGX_HTTP_VAR_NOCACHEABLE, 0 }
+
+#define ngx_http_plum_var_size(name, field)                                   \
+    { ngx_string(name), NULL, ngx_http_plum_variable_size,                    \
+      offsetof(ngx_http_plum_ctx_t, field), NGX_HTTP_VAR_NOCACHEABLE, 0 }
 
 
 static ngx_http_variable_t  ngx_http_plum_vars[] = {
@@ -105,16 +108,16 @@ static ngx_http_variable_t  ngx_http_plum_vars[] = {
     ngx_http_plum_var("plum_secret", ngx_http_plum_get_secret),
     ngx_http_plum_var("plum_signed_id", ngx_http_plum_get_signed_id),
     ngx_http_plum_var("plum_event_type", ngx_http_plum_get_event_type),
-    ngx_http_plum_var("plum_key", ngx_http_plum_get_key),
-    ngx_http_plum_var("plum_record", ngx_http_plum_get_record),
+    ngx_http_plum_var_str("plum_key", key),
+    ngx_http_plum_var_str("plum_record", claim.key),
     ngx_http_plum_var("plum_dedupe", ngx_http_plum_get_dedupe),
     ngx_http_plum_var("plum_answer", ngx_http_plum_get_answer),
     ngx_http_plum_var("plum_bytes_in", ngx_http_plum_get_bytes_in),
-    ngx_http_plum_var("plum_bytes_out", ngx_http_plum_get_bytes_out),
-    ngx_http_plum_var("plum_dropped", ngx_http_plum_get_dropped),
-    ngx_http_plum_var("plum_body", ngx_http_plum_get_body),
+    ngx_http_plum_var_size("plum_bytes_out", clean.len),
+    ngx_http_plum_var_size("plum_dropped", dropped),
+    ngx_http_plum_var_str("plum_body", clean),
     ngx_http_plum_var("plum_body_sha256", ngx_http_plum_get_body_sha256),
-    ngx_http_plum_var("plum_tls_version", ngx_http_plum_get_tls_version),
+    ngx_http_plum_var_str("plum_tls_version", tls_version),
 
       ngx_http_null_variable
 };
@@ -153,6 +156,51 @@ ngx_http_plum_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_str_null(&value);
 
     if (ctx && getter(r, ctx, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_plum_set_variable(v, &value);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_variable_str(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t             value;
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = ngx_http_plum_get_ctx(r);
+
+    ngx_str_null(&value);
+
+    if (ctx) {
+        value = *(ngx_str_t *) ((u_char *) ctx + data);
+    }
+
+    ngx_http_plum_set_variable(v, &value);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_plum_variable_size(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    size_t                size;
+    ngx_str_t             value;
+    ngx_http_plum_ctx_t  *ctx;
+
+    ctx = ngx_http_plum_get_ctx(r);
+
+    ngx_str_null(&value);
+
+    size = ctx ? *(size_t *) ((u_char *) ctx + data) : 0;
+
+    if (ctx && ngx_http_plum_print_size(r, (off_t) size, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -213,8 +261,8 @@ ngx_http_plum_capture_value(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
 
 /*
- * The variable may stand in a header for the upstream, where NGINX escapes
- * nothing: what would end the header there is as good as no value.
+ * The variable may be used in a header for the upstream, where NGINX escapes
+ * nothing.  So a value with characters that end a header line is emptied.
  */
 
 static void
@@ -336,26 +384,6 @@ ngx_http_plum_get_event_type(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_plum_get_key(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_str_t *value)
-{
-    *value = ctx->key;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_plum_get_record(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_str_t *value)
-{
-    *value = ctx->claim.key;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_http_plum_get_dedupe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_str_t *value)
 {
@@ -384,32 +412,6 @@ ngx_http_plum_get_bytes_in(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_plum_get_bytes_out(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_str_t *value)
-{
-    return ngx_http_plum_print_size(r, (off_t) ctx->clean.len, value);
-}
-
-
-static ngx_int_t
-ngx_http_plum_get_dropped(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_str_t *value)
-{
-    return ngx_http_plum_print_size(r, (off_t) ctx->dropped, value);
-}
-
-
-static ngx_int_t
-ngx_http_plum_get_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_str_t *value)
-{
-    *value = ctx->clean;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_http_plum_get_body_sha256(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     ngx_str_t *value)
 {
@@ -428,16 +430,6 @@ ngx_http_plum_get_body_sha256(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     (void) ngx_hex_dump(value->data, digest, SHA256_DIGEST_LENGTH);
     value->len = SHA256_DIGEST_LENGTH * 2;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_plum_get_tls_version(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
-    ngx_str_t *value)
-{
-    *value = ctx->tls_version;
 
     return NGX_OK;
 }
