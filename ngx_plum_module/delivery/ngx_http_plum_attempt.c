@@ -8,26 +8,26 @@
 
 
 /*
- * The life of an attempt:
+ * The states of an attempt:
  *
  *   start --> under way --end--> settled, its place is free
  *
- * under way  the entry's lease is ours; it is renewed by the timer at a third.
- *            The timer is not cancelable: a worker that is told to quit stays
- *            until its attempts have ended
- * end        is a cleanup of the request: called once, when the upstream has
- *            ended, whatever has ended it.  It settles the entry: done, again,
- *            or dead; or gives it back, where worker_shutdown_timeout has cut
- *            the attempt off
+ * under way  this worker has the lease of the entry, and renews it each time
+ *            that a third of it is over.  The timer is not cancelable: a worker
+ *            that is told to quit waits until its attempts have ended
+ * end        a cleanup of the request, called once when the upstream has been
+ *            finalized for whatever reason.  It settles the entry as done,
+ *            again or dead; or gives it back if worker_shutdown_timeout has
+ *            ended the attempt
  *
- * The answer is of no interest but for its status.  It is read to the end, so
- * that the connection to the consumer can be used again, unless it is larger
- * or takes longer than it may.
+ * Only the status of the answer is used.  The body is read to its end, so that
+ * the connection to the consumer can be used again, up to a maximum of bytes
+ * and of time.
  */
 
 
-#define NGX_HTTP_PLUM_TICK       1000    /* ms, at most, between two looks */
-#define NGX_HTTP_PLUM_GIVE_BACK  1000    /* ms until it is taken again */
+#define NGX_HTTP_PLUM_TICK       1000    /* ms between two checks, at most */
+#define NGX_HTTP_PLUM_GIVE_BACK  1000    /* ms before it may be taken again */
 
 
 static ngx_http_plum_attempt_t *ngx_http_plum_attempt_create(
@@ -308,8 +308,8 @@ ngx_http_plum_attempt_settle(ngx_http_plum_attempt_t *attempt,
 
 
 /*
- * A consumer that says that it is gone (410) is paused, and the event waits
- * with those behind it, also after the last attempt: nothing is lost.
+ * A consumer that answers 410 (Gone) is paused.  The event and those behind it
+ * wait, even if this was the last attempt, so nothing is lost.
  */
 
 static void
@@ -446,7 +446,7 @@ ngx_http_plum_attempt_header_filter(ngx_http_request_t *r)
 
         if (r->upstream && r->upstream->upgrade) {
 
-            /* there is no client to go on with in another protocol */
+            /* there is no client for an upgraded connection */
 
             r->upstream->upgrade = 0;
             r->header_only = 1;

@@ -9,10 +9,9 @@
 
 /*
  * Standard Webhooks (github.com/standard-webhooks/standard-webhooks, version
- * 1): what is signed is the id, the time and the body, with a full stop
- * between them.  There is one signature for each live secret, with a space
- * between them: "v1," and a MAC of HMAC-SHA256, or "v1a," and a signature of
- * Ed25519; both in base64.
+ * 1).  The signed text is the id, the time and the body, joined by full stops.
+ * The header has one signature for each live secret, separated by spaces: "v1,"
+ * and an HMAC-SHA256, or "v1a," and an Ed25519 signature, in base64.
  */
 
 

@@ -7,7 +7,7 @@
 #include <ngx_http_plum_delivery.h>
 
 
-/* the hooks of the module; a configuration without consumers needs nothing */
+/* process hooks; without consumers in the configuration they do nothing */
 
 
 static ngx_http_plum_main_conf_t *ngx_http_plum_delivery_conf(
@@ -49,7 +49,7 @@ ngx_http_plum_delivery_exit_process(ngx_cycle_t *cycle)
 }
 
 
-/* NULL: nothing is delivered, or this process has nothing to do with it */
+/* NULL: nothing is delivered, or this process is no worker */
 
 static ngx_http_plum_main_conf_t *
 ngx_http_plum_delivery_conf(ngx_cycle_t *cycle)

@@ -10,18 +10,18 @@
 
 
 /*
- * What NGINX does with the connection of a client, and why a made request is
- * safe from it:
+ * What NGINX does with the connection of a client, and how a made request
+ * copes with that:
  *
- *   adds events        the events are marked as active, and never ready to
- *                      read and always ready to write, so that none is added
- *   asks the socket    where the client has gone is asked by recv(MSG_PEEK) or
- *                      SO_ERROR: the socket is one end of a pair of which the
- *                      other end stays open and says nothing
- *   keeps it alive,    reading has met the end of file, so that the request is
- *   or lingers         closed as soon as it is finalized
- *   sends              through send_chain, which throws away
- *   closes it          "shared" says that the descriptor belongs to others
+ *   adds events          the events are marked as active, reading as not ready
+ *                        and writing as ready, so NGINX adds none
+ *   checks the socket    with recv(MSG_PEEK) or SO_ERROR, to find out whether
+ *                        the client has gone: the socket is one end of a pair
+ *                        whose other end stays open and sends nothing
+ *   keeps it alive,      the end of file has been read, so the request is
+ *   or lingers           closed as soon as it is finalized
+ *   sends the answer     through send_chain, which discards it
+ *   closes it            the flag "shared" keeps the descriptor open
  */
 
 
@@ -227,7 +227,7 @@ ngx_http_plum_made_events(ngx_connection_t *c)
 }
 
 
-/* as NGINX's own handler does it, which cannot be called from a module */
+/* as the handler of NGINX does, which is static */
 
 static void
 ngx_http_plum_made_handler(ngx_event_t *ev)
@@ -467,7 +467,7 @@ ngx_http_plum_made_run(ngx_http_plum_made_t *made)
 }
 
 
-/* as worker_shutdown_timeout does it */
+/* as worker_shutdown_timeout does */
 
 void
 ngx_http_plum_made_abort(ngx_http_plum_made_t *made)

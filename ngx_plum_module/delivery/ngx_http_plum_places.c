@@ -24,8 +24,8 @@ static void ngx_http_plum_places_state(ngx_http_plum_shared_t *shared,
 
 
 /*
- * The zone has one size, whatever concurrency= says, so that a reload that
- * changes it keeps the zone.
+ * The size of the zone does not depend on concurrency=, so a reload that
+ * changes concurrency= keeps the zone.
  */
 
 char *
@@ -140,7 +140,7 @@ ngx_http_plum_places_unlock(ngx_http_plum_taker_t *taker)
 }
 
 
-/* what has the pid of this process is of another one that had it before */
+/* a place with the pid of this process belonged to an earlier process */
 
 void
 ngx_http_plum_places_reset(ngx_http_plum_taker_t *taker)

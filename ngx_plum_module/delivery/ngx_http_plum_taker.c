@@ -10,18 +10,18 @@
 /*
  * A taker takes from a shard when
  *
- *   this worker has appended an entry to it
- *   a worker of the host looks: its timer has met the time for that, which is
- *     the one when the next entry is due, or NGX_HTTP_PLUM_LOOK after the last
- *     look, whichever is earlier.  A take at each look also finds what other
- *     hosts have appended, given back, or left when they died
- *   an attempt has ended, and there were more entries than places
+ *   - this worker has appended an entry to it
+ *   - it is time to look.  One worker of the host does that, when the next
+ *     entry is due, or NGX_HTTP_PLUM_LOOK after the last look, whichever is
+ *     earlier.  It also finds entries that other hosts have appended, have
+ *     given back, or had taken when they died
+ *   - an attempt has ended, and there were more entries than places
  *
- * One take of a taker is under way at a time.  It asks for as many entries as
- * it has got places before.
+ * There is one take of a taker at a time.  It reserves places first, and takes
+ * as many entries as it has places.
  *
- * A worker that is told to quit takes nothing any more; what a take brings
- * that was under way is given back.
+ * A worker that is told to quit takes nothing more; entries of a take that was
+ * under way are given back.
  */
 
 
@@ -45,7 +45,7 @@ static const ngx_plum_queue_listener_t  ngx_http_plum_taker_listener = {
 };
 
 
-/* takers is an array by target; NULL: it is published */
+/* takers: by number of the target; NULL for targets that are published */
 
 void
 ngx_http_plum_taker_bind(ngx_http_plum_queue_t *queue,
@@ -212,7 +212,7 @@ ngx_http_plum_taker_take(ngx_http_plum_taker_t *taker)
 
     if (ngx_http_plum_places_take(taker, room, &wait) == 0) {
 
-        /* what ends, or the next look, takes it up */
+        /* the next attempt that ends, or the next look, continues */
 
         taker->todo = 0;
 
@@ -235,7 +235,7 @@ ngx_http_plum_taker_take(ngx_http_plum_taker_t *taker)
 
     if (queue->ops->take(queue, &taker->take) != NGX_OK) {
 
-        /* when it can be reached again, ready() says so */
+        /* ready() is called when the store can be reached again */
 
         ngx_http_plum_places_give(taker, 0);
         return;
@@ -312,7 +312,7 @@ ngx_http_plum_taker_entries(ngx_http_plum_taker_t *taker,
 
     quits = ngx_http_plum_taker_quits();
 
-    /* the places of the entries are theirs; those left over are given back */
+    /* entries keep their places; those left over are given back */
 
     for (i = 0; i < n; i++) {
         taken = &reply->entries[i];

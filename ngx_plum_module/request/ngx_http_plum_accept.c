@@ -11,20 +11,21 @@
 
 
 /*
- * What the accept stage does, by the queue's outcome:
+ * The accept stage: what it does depends on the outcome of the queue.
  *
- *   OK                 answered: accepted, or dropped where no consumer wants
- *                      the event or all that want it are full (full=drop)
+ *   OK                 answered: the event is accepted, or dropped if it is for
+ *                      no consumer, or all its consumers are full (full=drop)
  *   BEFORE             a duplicate: answered
  *   FULL               refused with queue_full: nothing was written
  *   NOT_SENT           nothing was written: unavailable= decides
- *   UNKNOWN            refused: it may have been written.  The sender comes
- *                      again, and then the record decides; to forward it now
- *                      would be to deliver it twice
+ *   UNKNOWN            refused: the event may have been written.  If it were
+ *                      forwarded now, it might be delivered twice; when the
+ *                      sender retries, the record decides
  *
- * While it waits for the reply (accept->op) the request owns itself: an abort
- * of the sender ends it, and the cleanup of the ctx cancels the accept.  The
- * event may be accepted all the same: the sender's retry is a duplicate then.
+ * While the stage waits for the reply (accept->op), the sender may end the
+ * request by closing its connection.  The cleanup of the context then cancels
+ * the accept.  The event may be accepted nevertheless: then a retry of the
+ * sender is a duplicate.
  */
 
 
@@ -120,7 +121,7 @@ ngx_http_plum_accept_begin(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* equal views are sent once */
+/* equal views are written once */
 
 static ngx_int_t
 ngx_http_plum_accept_views(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -166,7 +167,7 @@ ngx_http_plum_accept_view(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     accept = ctx->accept;
     views = ctx->plcf->views;
 
-    /* one that did not want the event for its "for=" has no body */
+    /* for= excludes the event for this consumer: it has no body */
 
     for (i = 0; i < n; i++) {
         if (views[i].same == views[n].same && accept->body[i]) {
@@ -253,7 +254,7 @@ ngx_http_plum_accept_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    /* a name twice, where this list looks at it and the location's does not */
+    /* a name occurs twice that this list selects and the location's does not */
 
     if (rc != PLUM_PROJECT_OK) {
         ctx->reason = PLUM_REASON_JSON_INVALID;
@@ -266,7 +267,7 @@ ngx_http_plum_accept_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* the queue has its own copies of the views; small ones stay in the pool */
+/* the queue has copies of the views; small ones cannot be freed from a pool */
 
 static void
 ngx_http_plum_accept_free(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)

@@ -8,7 +8,7 @@
 #include <ngx_http_plum_event.h>
 
 
-/* by the event type, which is known once the body has been verified */
+/* the event type is known only when the body has been verified */
 
 ngx_int_t
 ngx_http_plum_ack_choose(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)

@@ -14,24 +14,23 @@
 
 
 /*
- * The answer, as it passes the filters (ctx->answer):
+ * The filters treat the answer in one of three ways (ctx->answer):
  *
- *   PASS     untouched: observed, plum_ack off, or the answer of another
- *            module, which has come before the gate
- *   BARE     the header is replaced and sent at once, the body is read from
- *            the upstream and swallowed, so that its connection stays usable.
- *            With plum_ack every answer to a request that has come to the gate
- *            is made so: a success gets the code of plum_ack, anything else
- *            keeps its status, whoever made it (an upstream, NGINX, an error
- *            page).  A refusal also has the headers of its reason.  There is
- *            one exception: an error page that the configuration names for a
- *            request that has not passed the gate is sent, as no upstream has
- *            had a part in it
- *   COLLECT  (plum_ack off) the header is held and the body collected, to be
- *            kept with the commit; then PASS with what was collected, or BARE
- *            with 502 if the upstream has broken off
+ *   PASS     it is not changed: the request is only observed, plum_ack is off,
+ *            or another module has answered before the gate
+ *   BARE     the header is replaced and sent at once; the body of the upstream
+ *            is read and discarded, so that the connection can be used again.
+ *            With plum_ack this is so for each request that has reached the
+ *            gate: a success gets the code of plum_ack, any other answer keeps
+ *            its status, whether an upstream, NGINX or an error page made it.
+ *            A refusal also gets the headers of its reason.  The exception is
+ *            an error page that is configured for a request that has not
+ *            passed the gate: it is sent, as no upstream has contributed to it
+ *   COLLECT  (plum_ack off) the header is held back and the body is collected,
+ *            to be kept with the record; then PASS with what was collected, or
+ *            BARE with 502 if the upstream has closed the connection early
  *
- * The claim is settled before the first byte goes to the sender.
+ * The claim is settled before the first byte is sent to the sender.
  */
 
 
@@ -118,7 +117,7 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
     if (ctx->verdict == NGX_HTTP_PLUM_REFUSED) {
 
-        /* by rules that it was led to, after it had passed those of its own */
+        /* it has passed its own rules, and was refused by those of a redirect */
 
         ngx_http_plum_settle(ctx, outcome, NULL);
 
@@ -150,14 +149,14 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 }
 
 
-/* a refusal, a duplicate, a dropped event, or the answer of another module */
+/* a refusal, a duplicate, a dropped event, or an answer of another module */
 
 static ngx_int_t
 ngx_http_plum_not_passed(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     ngx_uint_t  redirected;
 
-    /* to an error page, which need not have come to the gate's phase */
+    /* a redirect to an error page, which may not have reached the phase */
 
     redirected = (ngx_http_get_module_ctx(r, ngx_http_plum_module) == NULL);
 
@@ -188,9 +187,8 @@ ngx_http_plum_not_passed(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 
 /*
- * An answer that must not be taken for a success.  An error page, say, can
- * make a success of what was none: the sender would never send the event
- * again.
+ * Makes sure that a failure is not sent as a success.  An error page may change
+ * the status to a success; then the sender would not send the event again.
  */
 
 static ngx_int_t
@@ -209,7 +207,7 @@ ngx_http_plum_no_success(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
                   "upstream accepted, answering %ui",
                   r->headers_out.status, status);
 
-    /* as it was before an HTTP/0.9 answer, which has no header */
+    /* an HTTP/0.9 answer, which has no header, has changed the version */
 
     r->http_version = r->http_major * 1000 + r->http_minor;
 
@@ -217,7 +215,7 @@ ngx_http_plum_no_success(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* nothing of the upstream's header is left */
+/* removes all headers of the upstream */
 
 static ngx_int_t
 ngx_http_plum_send_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
@@ -246,8 +244,8 @@ ngx_http_plum_send_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     if (r->upstream && (r->upstream->keepalive || r->upstream->upgrade)) {
 
         /*
-         * the connection is free already, as no body follows the header; or
-         * the upstream would go on in another protocol, with the sender
+         * No body follows, so the connection has been freed already; or the
+         * connection was upgraded to another protocol.
          */
 
         r->upstream->upgrade = 0;
@@ -260,7 +258,7 @@ ngx_http_plum_send_bare(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         return rc;
     }
 
-    /* the sender need not wait for the end of a body it will not see */
+    /* the sender need not wait for a body that is discarded */
 
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
@@ -301,7 +299,7 @@ ngx_http_plum_early_hints_filter(ngx_http_request_t *r)
         return ngx_http_next_early_hints_filter(r);
     }
 
-    /* a status and nothing else, and there is one answer */
+    /* only the status line, and only once */
 
     return NGX_OK;
 }
@@ -366,7 +364,7 @@ ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     if (ngx_buf_size(ctx->collected) == 0) {
 
-        /* an empty buffer that is not special would be an [alert] */
+        /* NGINX logs an [alert] for an empty buffer without a flag */
 
         ctx->collected->temporary = 0;
 
@@ -380,8 +378,8 @@ ngx_http_plum_send_collected(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
 
 /*
- * Half an answer is of no use to a sender that reads it.  The header was held
- * back, so there can be another one.
+ * The upstream has sent an incomplete answer.  As the header was held back, 502
+ * can be sent instead.
  */
 
 static ngx_int_t
@@ -418,7 +416,7 @@ ngx_http_plum_swallow(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (!last) {
 
-        /* a header that the socket did not take, and nobody else writes */
+        /* nobody else writes the rest of the header that is buffered */
 
         waits = r->connection->buffered
                 & (NGX_HTTP_WRITE_BUFFERED|NGX_LOWLEVEL_BUFFERED);
@@ -426,7 +424,7 @@ ngx_http_plum_swallow(ngx_http_request_t *r, ngx_chain_t *in)
         return waits ? ngx_http_next_body_filter(r, NULL) : NGX_OK;
     }
 
-    /* those of the upstream have come by now */
+    /* the trailers of the upstream have come by now */
 
     ngx_http_plum_clean_trailers(r);
 
@@ -454,7 +452,7 @@ ngx_http_plum_send_last(ngx_http_request_t *r)
 }
 
 
-/* a duplicate, or an event that is dropped */
+/* answers a duplicate, or an event that is dropped */
 
 ngx_int_t
 ngx_http_plum_send_known(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -473,7 +471,7 @@ ngx_http_plum_send_known(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
         if (rc == NGX_DECLINED) {
 
-            /* a success without it could be taken for the upstream's answer */
+            /* without the kept answer a success would be misleading */
 
             ctx->kept = NGX_HTTP_PLUM_KEPT_MISSING;
             ctx->reason = PLUM_REASON_ANSWER_MISSING;
@@ -490,7 +488,7 @@ ngx_http_plum_send_known(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         rc = ngx_http_send_header(r);
     }
 
-    /* a phase handler that returned NGX_OK would go on to the content */
+    /* after NGX_OK of a phase handler NGINX would run the content handler */
 
     ngx_http_finalize_request(r, rc);
 

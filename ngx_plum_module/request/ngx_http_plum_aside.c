@@ -9,12 +9,12 @@
 
 
 /*
- * A refused request lives on while its error page is made: by a file, by
- * "return", by a handler of another module, by SSI.  None of them may use what
- * the stranger has sent, so it is put aside (ctx->aside) before the page's
- * location is entered: the body is dropped, unread or read; method, arguments
- * and headers are taken out of the request.  They are put back, without the
- * body, before the request is logged.
+ * A refused request is processed further while its error page is made: by a
+ * file, "return", a handler of another module, or SSI.  None of these may use
+ * what the sender has sent.  So it is put aside (ctx->aside) before the page's
+ * location is entered: the body is dropped, whether it was read or not, and
+ * method, arguments and headers are removed from the request.  They are put
+ * back, without the body, before the request is logged.
  */
 
 
@@ -23,7 +23,7 @@ static ngx_int_t ngx_http_plum_drop_headers(ngx_http_request_t *r);
 static void ngx_http_plum_forget_request(ngx_http_request_t *r);
 
 
-/* variables of what is put aside, which may have been cached */
+/* variables with cached values of what is put aside */
 
 static const ngx_str_t  ngx_http_plum_aside_variables[] = {
     ngx_string("args"),
@@ -77,7 +77,7 @@ ngx_http_plum_put_aside(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    /* as NGINX does for a page with an URI, but not for a named location */
+    /* NGINX does this if the page is a URI, but not for a named location */
 
     if (r->method != NGX_HTTP_HEAD) {
         r->method = NGX_HTTP_GET;
@@ -114,7 +114,7 @@ ngx_http_plum_put_back(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     r->method_name = aside->method_name;
     r->unparsed_uri = aside->unparsed_uri;
 
-    /* a page with an URI may have arguments of its own */
+    /* a page that is a URI may have arguments of its own */
 
     if (r->args.len == 0) {
         r->args = aside->args;
@@ -130,9 +130,9 @@ ngx_http_plum_forgo_body(ngx_http_request_t *r)
     if (r->headers_in.expect && !r->expect_tested) {
 
         /*
-         * a sender that waits for "100 Continue" must not be asked for its
-         * body; whether it comes all the same is unknown, so what follows on
-         * the connection cannot be told from it
+         * "100 Continue" must not be sent to a sender that waits for it.  The
+         * sender may or may not send the body nevertheless, so the connection
+         * cannot be used for another request.
          */
 
         r->expect_tested = 1;
@@ -163,7 +163,7 @@ ngx_http_plum_drop_body(ngx_http_request_t *r)
             return NGX_OK;
         }
 
-        /* who wants to read a body finds one that is read, and empty */
+        /* to other modules the body is one that was read, and is empty */
 
         r->request_body = ngx_pcalloc(r->pool,
                                       sizeof(ngx_http_request_body_t));
@@ -171,7 +171,7 @@ ngx_http_plum_drop_body(ngx_http_request_t *r)
         return r->request_body ? NGX_OK : NGX_ERROR;
     }
 
-    /* read as a whole, or up to where it was refused: no more of it is read */
+    /* the body was read, or refused while it was read: no more is read */
 
     if (!r->discard_body) {
         r->read_event_handler = ngx_http_block_reading;
@@ -182,7 +182,7 @@ ngx_http_plum_drop_body(ngx_http_request_t *r)
         rb->temp_file = NULL;
     }
 
-    /* rb->buf is the reader's, which may be the caller */
+    /* rb->buf belongs to the reader, which may be the caller */
 
     rb->bufs = NULL;
 
@@ -206,7 +206,7 @@ ngx_http_plum_drop_headers(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    /* the server has been chosen, and the connection goes on as was asked */
+    /* Host and Connection have been evaluated already */
 
     r->headers_in.server = old.server;
     r->headers_in.connection_type = old.connection_type;
@@ -216,8 +216,8 @@ ngx_http_plum_drop_headers(ngx_http_request_t *r)
     if (r->discard_body) {
 
         /*
-         * how much there still is to discard; $content_length must not tell,
-         * and takes an empty header in its place
+         * The length is kept, as NGINX discards so many bytes; the header is
+         * an empty one, so that $content_length does not show it.
          */
 
         r->headers_in.content_length_n = old.content_length_n;
@@ -253,7 +253,7 @@ ngx_http_plum_forget_request(ngx_http_request_t *r)
             }
         }
 
-        /* what "set" has put into a variable is not NGINX's to find again */
+        /* a value that was assigned by "set" is kept */
 
         if (name->len == 0 && !(v[i].flags & NGX_HTTP_VAR_CHANGEABLE)) {
 

@@ -34,7 +34,7 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     ctx->reading = 1;
 
-    /* the raw body is never written to a file, whatever the location says */
+    /* the raw body is never written to a file, whatever is configured */
 
     r->request_body_in_file_only = 0;
     r->request_body_in_persistent_file = 0;
@@ -64,9 +64,9 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     rc = ngx_http_read_client_request_body(r, ngx_http_plum_body_handler);
 
     /*
-     * What is still to be read goes to the request body's own buffer.  If the
-     * reader has put another one here, the next request of the connection has
-     * come along with the end of a body in chunks, and is in it.
+     * The rest of the body is read to a buffer of the request body.  If the
+     * reader has set another one here, that contains the next request of the
+     * connection, which has come together with the end of a chunked body.
      */
 
     if (r->header_in == shown) {
@@ -75,14 +75,14 @@ ngx_http_plum_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
 
-        /* the body filter has said why, or NGINX has */
+        /* the body filter has set the reason, or NGINX has failed */
 
         return rc;
     }
 
     ctx->reading = 0;
 
-    /* the reader has taken a reference, whether it is done or not */
+    /* the reader has taken a reference in any case */
 
     ngx_http_finalize_request(r, NGX_DONE);
 
@@ -115,7 +115,7 @@ ngx_http_plum_body_begin(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
             return NGX_OK;
         }
 
-        /* with its clean copy */
+        /* the clean copy included */
 
         if (!ngx_http_plum_budget_fits(ctx, 2 * (size_t) size)) {
             ctx->reason = PLUM_REASON_BODY_BUDGET;
@@ -125,7 +125,7 @@ ngx_http_plum_body_begin(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         first = ngx_min(first, (size_t) size);
     }
 
-    /* who sent a static key that fits is known */
+    /* a sender with a static key that fits is known */
 
     ctx->body.stranger = (ngx_http_plum_proof_secret(ctx) == NULL
                           && ctx->plcf->mode == NGX_HTTP_PLUM_ENFORCE);
@@ -140,7 +140,7 @@ ngx_http_plum_body_begin(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* of a declared length: no more memory than NGINX needs for any request */
+/* a body of a declared length that needs no more memory than any request */
 
 static ngx_uint_t
 ngx_http_plum_body_small(ngx_http_request_t *r)
@@ -160,11 +160,10 @@ ngx_http_plum_body_small(ngx_http_request_t *r)
 
 
 /*
- * NGINX leaves what came along with the header where it is, and reads the
- * rest to another buffer, which would have to be joined; unless the buffer of
- * the header has room for the whole body.  So the reader of a small body is
- * shown one that has; the caller puts the other one back as soon as the reader
- * returns.
+ * If the header buffer has no room for the whole body, NGINX leaves the bytes
+ * that came with the header there and reads the rest to another buffer, and
+ * both would have to be joined.  So for a small body r->header_in is set to a
+ * buffer with enough room; the caller restores it when the reader returns.
  */
 
 static ngx_int_t
@@ -194,7 +193,7 @@ ngx_http_plum_body_room(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (ctx->body.outside) {
 
-        /* NGINX will not allocate anything */
+        /* NGINX allocates nothing in this case */
 
         ctx->body.outside = 0;
 
@@ -237,7 +236,7 @@ ngx_http_plum_body_handler(ngx_http_request_t *r)
 
     if (ctx->reading) {
 
-        /* called from inside the stage, which goes on by itself */
+        /* called from inside the stage, which continues when this returns */
 
         return;
     }
@@ -249,7 +248,7 @@ ngx_http_plum_body_handler(ngx_http_request_t *r)
 }
 
 
-/* one run of memory is used where it is, anything else is copied once */
+/* a body in one piece is used where it is, any other is copied once */
 
 static ngx_int_t
 ngx_http_plum_collect_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -317,7 +316,7 @@ ngx_http_plum_collect_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* the memory that the body turned out not to need */
+/* memory that the body has not needed */
 
 static void
 ngx_http_plum_trim_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -329,7 +328,7 @@ ngx_http_plum_trim_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (rb->buf == NULL && !ctx->body.own) {
 
-        /* it all came along with the header */
+        /* the whole body came with the header */
 
         ctx->body.outside = 0;
         (void) ngx_http_plum_budget_charge(ctx, 0);
@@ -394,7 +393,7 @@ ngx_http_plum_copy_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
             continue;
         }
 
-        /* only where another module has read the body into a file before */
+        /* another module has read the body into a file before */
 
         n = (size_t) (b->file_last - b->file_pos);
 

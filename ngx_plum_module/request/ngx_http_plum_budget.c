@@ -11,8 +11,8 @@
 typedef struct {
     size_t                       held;       /* of all bodies */
     size_t                       exposed;    /* of those in the queue */
-    ngx_queue_t                  queue;      /* the first to be given up is
-                                                at its head */
+    ngx_queue_t                  queue;      /* the head is given up
+                                                first */
 } ngx_http_plum_budget_t;
 
 
@@ -37,8 +37,8 @@ ngx_http_plum_budget_size(ngx_http_plum_ctx_t *ctx)
 
 
 /*
- * Asked before anything is read.  Not by what is free now: what exposed
- * bodies hold would be had.
+ * Called before anything is read.  Memory of exposed bodies counts as
+ * available, as these can be given up.
  */
 
 ngx_uint_t
@@ -111,8 +111,9 @@ ngx_http_plum_budget_take(ngx_http_plum_ctx_t *ctx, size_t size)
     if (ctx->plcf->mode == NGX_HTTP_PLUM_OBSERVE) {
 
         /*
-         * whoever sent it is forwarded, so it cannot be given up later, and
-         * must not be at the cost of a location that is protected
+         * The request is only observed, so it is forwarded whoever sent it and
+         * cannot be given up later.  It must not take memory from a location
+         * that is protected.
          */
 
         if (ngx_http_plum_budget.held + size > budget / 2) {
@@ -147,10 +148,10 @@ ngx_http_plum_budget_take(ngx_http_plum_ctx_t *ctx, size_t size)
 
 
 /*
- * Its memory is freed at once.  The request is refused by its own reader,
- * which is woken up here, when it calls the body filter: it may be anywhere
- * in NGINX now, and of HTTP/2, in the middle of a frame of this connection.
- * Until then the reader has a buffer of one byte.
+ * Gives up a body: its memory is freed at once.  The request cannot be refused
+ * here, as NGINX may be anywhere in it; over HTTP/2 it may be processing a
+ * frame of this connection.  So its reader is woken up, and the body filter
+ * refuses the request.  Until then the reader has a buffer of one byte.
  */
 
 static void
@@ -187,7 +188,7 @@ ngx_http_plum_budget_grow(ngx_http_plum_ctx_t *ctx, size_t room)
         return rc;
     }
 
-    /* realloc() often finds the memory behind it free, and copies nothing */
+    /* realloc() often extends the memory without a copy */
 
     p = realloc(body->own ? body->start : NULL, room);
     if (p == NULL) {
@@ -214,7 +215,7 @@ ngx_http_plum_budget_grow(ngx_http_plum_ctx_t *ctx, size_t room)
 void
 ngx_http_plum_budget_drop(ngx_http_plum_ctx_t *ctx, u_char *p)
 {
-    /* none of the pool's own if it was smaller than a page */
+    /* memory of less than a page cannot be freed from a pool */
 
     (void) ngx_pfree(ctx->request->pool, p);
 

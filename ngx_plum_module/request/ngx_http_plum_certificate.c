@@ -50,7 +50,7 @@ static ngx_uint_t ngx_http_plum_certificate_marked(SSL *ssl,
 static ngx_uint_t ngx_http_plum_certificate_again(SSL *ssl);
 
 
-/* of SSL: whether the certificate of a resumed session was verified again */
+/* ex_data of SSL: the result of verifying a resumed session again */
 
 static int  ngx_http_plum_certificate_index = -1;
 
@@ -85,7 +85,7 @@ ngx_http_plum_certificate_create(ngx_conf_t *cf, SSL_CTX *ssl_ctx)
         return NULL;
     }
 
-    /* in place of X509_verify_cert(); the callback of NGINX is called by it */
+    /* called instead of X509_verify_cert(), and calls it */
 
     SSL_CTX_set_cert_verify_callback(ssl_ctx,
                                      ngx_http_plum_certificate_verified,
@@ -95,7 +95,7 @@ ngx_http_plum_certificate_create(ngx_conf_t *cf, SSL_CTX *ssl_ctx)
 }
 
 
-/* the digest of what a context verifies client certificates by */
+/* a digest of everything by which a context verifies certificates */
 
 static ngx_int_t
 ngx_http_plum_certificate_trust(SSL_CTX *ssl_ctx, u_char *trust)
@@ -164,7 +164,7 @@ ngx_http_plum_certificate_object(X509_OBJECT *object, EVP_MD_CTX *md)
 }
 
 
-/* called in a handshake, by the context that verifies the client */
+/* called in a handshake by the context that verifies the client */
 
 static int
 ngx_http_plum_certificate_verified(X509_STORE_CTX *store_ctx, void *data)
@@ -183,7 +183,7 @@ ngx_http_plum_certificate_verified(X509_STORE_CTX *store_ctx, void *data)
     ssl = X509_STORE_CTX_get_ex_data(store_ctx,
                                      SSL_get_ex_data_X509_STORE_CTX_idx());
 
-    /* without memory the session has no mark, and is verified again */
+    /* no memory: without a mark the session is verified again later */
 
     (void) SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl),
                                            certificate->trust,
@@ -208,7 +208,7 @@ ngx_http_plum_certificate(ngx_http_request_t *r,
         return required ? NGX_DECLINED : NGX_OK;
     }
 
-    /* and not $ssl_client_verify, which a "set" can change */
+    /* not $ssl_client_verify, which "set" can change */
 
     if (ngx_ssl_get_client_verify(c, r->pool, &verify) != NGX_OK) {
         return NGX_ERROR;
@@ -232,7 +232,7 @@ ngx_http_plum_certificate(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* once a connection: its requests are many, and a signature takes time */
+    /* once per connection, as checking a signature is slow */
 
     known = SSL_get_ex_data(ssl, ngx_http_plum_certificate_index);
 
@@ -269,7 +269,7 @@ ngx_http_plum_certificate_marked(SSL *ssl,
         return 0;
     }
 
-    /* a session can be kept alive for longer than its certificate */
+    /* the certificate may have expired during the session */
 
     cert = SSL_SESSION_get0_peer(session);
 
@@ -278,7 +278,7 @@ ngx_http_plum_certificate_marked(SSL *ssl,
 }
 
 
-/* as OpenSSL does it in a handshake */
+/* as OpenSSL does in a handshake */
 
 static ngx_uint_t
 ngx_http_plum_certificate_again(SSL *ssl)
@@ -309,7 +309,7 @@ ngx_http_plum_certificate_again(SSL *ssl)
 
     X509_STORE_CTX_free(store_ctx);
 
-    /* what made it fail must not be taken for an error of the connection */
+    /* the errors in the queue must not count as errors of the connection */
 
     ERR_clear_error();
 

@@ -23,8 +23,8 @@ static const plum_reason_t  ngx_http_plum_credential_reasons[] = {
 
 
 /*
- * All that can be said from headers alone, so that an impostor is refused
- * before his body is read: static keys are compared here.
+ * Checks everything that needs the headers only, static keys among it, so that
+ * an unauthentic request is refused before its body is read.
  */
 
 ngx_int_t
@@ -88,7 +88,7 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
             continue;
         }
 
-        /* most of it is room for candidates that are not there */
+        /* only the part in use is kept: cred has room for many candidates */
 
         proof->credential = ngx_palloc(r->pool, plum_credential_size(&cred));
         if (proof->credential == NULL) {
@@ -102,7 +102,7 @@ ngx_http_plum_credential(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* timestamps of headers and, as soon as they are known, of the body */
+/* timestamps in headers and, when the body has been parsed, in the body */
 
 ngx_int_t
 ngx_http_plum_fresh(ngx_http_plum_ctx_t *ctx)
@@ -132,8 +132,8 @@ ngx_http_plum_fresh(ngx_http_plum_ctx_t *ctx)
 
 
 /*
- * The time that NGINX caches is as old as "timer_resolution" lets it be, and
- * a delivery would stay fresh for so long after its tolerance.
+ * The time cached by NGINX may be old by "timer_resolution", and a delivery
+ * would be accepted for so long after its tolerance.
  */
 
 static int64_t

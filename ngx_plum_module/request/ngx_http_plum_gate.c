@@ -82,14 +82,14 @@ static const ngx_http_plum_stage_t  ngx_http_plum_stages[] = {
     { "claim", ngx_http_plum_claim },
     { "accept", ngx_http_plum_accept },
     { NULL, NULL }
-    /* settle: by the answer, in ngx_http_plum_settle.c */
+    /* the claim is settled when the answer comes: ngx_http_plum_settle.c */
 };
 
 
 /*
- * In the SERVER_REWRITE phase, where each internal redirect to an URI begins.
- * If the request has not passed, it is one to an error page: the arguments
- * are those that error_page has given the page.
+ * Called in the SERVER_REWRITE phase, in which each internal redirect to a URI
+ * begins.  For a request that has not passed, such a redirect leads to an error
+ * page, and r->args are the arguments of the page.
  */
 
 ngx_int_t
@@ -112,7 +112,7 @@ ngx_http_plum_bind_server(ngx_http_request_t *r)
 }
 
 
-/* in the REWRITE phase, where redirects to named locations begin */
+/* called in the REWRITE phase, in which redirects to named locations begin */
 
 ngx_int_t
 ngx_http_plum_bind(ngx_http_request_t *r)
@@ -129,7 +129,7 @@ ngx_http_plum_bind(ngx_http_request_t *r)
 
     if (ctx) {
 
-        /* not wiped, so this is a rewrite; once it walks, rules stay */
+        /* a rewrite, not a redirect: the rules stay if stages have started */
 
         if (ctx->passed) {
             ngx_http_plum_hop_location(r, ctx);
@@ -174,7 +174,7 @@ ngx_http_plum_redirected(ngx_http_request_t *r)
 
     if (ctx && ctx->passed) {
 
-        /* once only, though both phases are gone through */
+        /* only once, although both phases are run */
 
         ngx_http_set_ctx(r, ctx, ngx_http_plum_module);
         ngx_http_plum_hop(r, ctx);
@@ -291,7 +291,7 @@ ngx_http_plum_walk(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* a status of NGINX's own */
+/* a status that is not a refusal */
 
 static ngx_int_t
 ngx_http_plum_fail(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
@@ -306,7 +306,7 @@ ngx_http_plum_fail(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* what a wait may have changed */
+/* checks again what may have changed during a wait */
 
 static ngx_int_t
 ngx_http_plum_rejudge(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)

@@ -14,27 +14,26 @@
  * with what has arrived.
  *
  * NGINX reads into the buffer r->request_body->buf, and calls this filter
- * with buffers that point into it, or into the buffer of the header for what
- * came along with that.  The filter keeps the bytes in ctx->body, and makes
- * r->request_body->buf the free part of the same memory, so that what is read
- * next is where it belongs:
+ * with buffers that point into it, or into the header buffer for bytes that
+ * came with the header.  The filter keeps the bytes in ctx->body, and makes
+ * r->request_body->buf the free part of the same memory, so that NGINX reads
+ * the next bytes to their final place:
  *
  *     start               start + len                       start + room
  *     | the body so far   | r->request_body->buf: read here |
  *
  * Framing that is read along with the body (chunks, frames of HTTP/3) is
- * removed by moving the bytes behind it down.  NGINX's first buffer is used
- * as that memory as long as it is large enough, and so is the buffer of the
- * header if the rest is going to be read to it.
+ * removed by moving the bytes behind it down.  The first buffer of NGINX is
+ * used as that memory as long as it is large enough; so is the header buffer
+ * if the rest of the body is read to it.
  *
- * The next filter sees nothing before the end, and then one buffer.  So it
- * does not matter in how many pieces a body comes; NGINX would remember each.
- * A body that is complete when the filter is called for the first time is
- * left where it is.
+ * The next filter gets the body at its end, in one buffer.  So the number of
+ * pieces in which a body comes does not matter; NGINX would allocate memory for
+ * each piece.  A body that is complete at the first call stays where it is.
  *
- * A body that is observed and too large, or for which there is no memory
- * left, is given to the next filter as it comes from then on: NGINX writes it
- * to a file, as it does without the module (ctx->body.left).
+ * If a request is only observed, and its body is too large or there is no
+ * memory left, the body is passed to the next filter as it comes: NGINX writes
+ * it to a file, as it does without the module (ctx->body.left).
  */
 
 
@@ -60,7 +59,7 @@ static ngx_buf_t *ngx_http_plum_gather_buf(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 
-/* bytes of the body alone are read, never its framing */
+/* only bytes of the body are read, not its framing */
 
 #define ngx_http_plum_unframed(r)                                             \
     (!(r)->headers_in.chunked && (r)->http_version <= NGX_HTTP_VERSION_20)
@@ -113,7 +112,7 @@ ngx_http_plum_gather(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     if (!ctx->body.begun) {
 
-        /* another module reads the body before the gate */
+        /* another module reads the body before the gate is reached */
 
         rc = ngx_http_plum_body_begin(r, ctx);
         if (rc != NGX_OK) {
@@ -209,7 +208,7 @@ ngx_http_plum_gather_in(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
         if (n > body->room - body->len || r->request_body->busy) {
 
-            /* NGINX's own readers do nothing like that */
+            /* the readers of NGINX do not pass such a buffer */
 
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "plum: another module holds parts of a request "
@@ -223,7 +222,7 @@ ngx_http_plum_gather_in(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
         body->len += n;
 
-        /* consumed: NGINX uses it again */
+        /* consumed: NGINX reuses the buffer */
 
         b->pos = b->last;
     }
@@ -232,7 +231,7 @@ ngx_http_plum_gather_in(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* the memory that the first bytes are in, if more can be read behind them */
+/* uses the memory of the first bytes if more can be read behind them */
 
 static ngx_int_t
 ngx_http_plum_gather_start(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
@@ -270,7 +269,7 @@ ngx_http_plum_gather_start(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* where NGINX is to read next */
+/* sets where NGINX reads next */
 
 static ngx_int_t
 ngx_http_plum_gather_aim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -301,7 +300,7 @@ ngx_http_plum_gather_aim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (body->own && body->outside) {
 
-        /* NGINX's first buffer has been copied */
+        /* the first buffer of NGINX has been copied */
 
         ngx_http_plum_budget_drop(ctx, b->start);
     }
@@ -316,9 +315,9 @@ ngx_http_plum_gather_aim(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 
 /*
- * Memory is never more than four times of what has arrived, and twice if the
- * length is not known, save for a page; the more often it grows, the more is
- * copied.
+ * The memory is at most four times the bytes that have arrived, or twice if the
+ * length is not known, or a page if that is more.  Less growth would mean more
+ * copying.
  */
 
 static ngx_int_t
@@ -367,14 +366,14 @@ ngx_http_plum_gather_end(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* what has come is of no use to anybody, so it need not be kept */
+/* the body is refused, so what has come need not be kept */
 
 static ngx_int_t
 ngx_http_plum_gather_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 {
     ngx_http_plum_budget_free(ctx);
 
-    /* what is left of the body must not be taken for a request */
+    /* the rest of the body must not be parsed as a request */
 
     r->keepalive = 0;
     r->lingering_close = 1;
@@ -403,7 +402,7 @@ ngx_http_plum_gather_leave(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
         if (cl->buf->pos == cl->buf->last && !cl->buf->last_buf) {
 
-            /* gathered already, and so has the rest of the chain been */
+            /* this buffer and the rest of the chain are gathered already */
 
             in = NULL;
         }
@@ -425,7 +424,7 @@ ngx_http_plum_gather_leave(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         return ngx_http_next_request_body_filter(r, in);
     }
 
-    /* a full buffer makes NGINX write what it has to its file */
+    /* a full buffer makes NGINX write its bytes to the file */
 
     b->last = b->end;
 

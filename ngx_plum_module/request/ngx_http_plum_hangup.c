@@ -9,15 +9,16 @@
 
 
 /*
- * A sender that hangs up must not cut the forward short: what the upstream
- * did would not be known.  So the content handler is wrapped, and does what
- * proxy_ignore_client_abort would do, whatever the protocol of the upstream.
+ * If the sender closes its connection, the forward must go on: otherwise the
+ * outcome at the upstream would not be known.  So the content handler is
+ * wrapped, which has the effect of proxy_ignore_client_abort for each protocol
+ * of upstreams.
  *
  * When a QUIC connection ends, because the sender closes it or is silent for
  * too long, NGINX sets c->close of each of its streams and calls the read
- * handler of the stream, which terminates the request.  That would cut a
- * forward short, which over other protocols goes on when the sender hangs up.
- * So the read handler is replaced while the upstream works:
+ * handler of the stream, which terminates the request.  Over other protocols
+ * the forward goes on when the sender has gone.  So the read handler is
+ * replaced until the upstream has answered:
  *
  *   kept --the connection has ended--> gone --answer of the upstream--> NGINX
  *     |                                 |
@@ -72,9 +73,9 @@ ngx_http_plum_content_handler(ngx_http_request_t *r)
     rc = ctx->content_handler(r);
 
     /*
-     * the caller still holds a reference, so r is alive, also if the request
-     * was answered in the call; only where an upstream is waited for are the
-     * handlers those that look for a hang-up
+     * The caller holds a reference, so r exists even if the request was
+     * answered in the call.  The event handlers are those that check for a
+     * closed connection only if the request waits for an upstream.
      */
 
     if (rc == NGX_DONE

@@ -37,7 +37,7 @@ ngx_http_plum_head(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    /* signatures cover the bytes sent, and the projector reads plain JSON */
+    /* signatures are over the bytes sent; the projector needs plain JSON */
 
     if (!ngx_http_plum_head_identity(r)) {
         ctx->reason = PLUM_REASON_CONTENT_ENCODING;
@@ -54,10 +54,11 @@ ngx_http_plum_head(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 
 /*
- * One media type that the rules let in, in UTF-8.  What is forwarded in its
- * place says no more than what was judged, so that no consumer can read the
- * clean body as anything else: the type is not the sender's but JSON, or the
- * one that plum_types names, and the only parameter is the charset.
+ * Checks that there is one media type, that the rules allow it, and that the
+ * charset is UTF-8.  The Content-Type of the sender is not forwarded, so that
+ * no consumer can interpret the clean body in another way than it was judged:
+ * the type is JSON, or the one of plum_types, and the only parameter is the
+ * charset.
  */
 
 static ngx_int_t

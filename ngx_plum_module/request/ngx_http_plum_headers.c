@@ -82,9 +82,9 @@ ngx_http_plum_set_header(ngx_http_request_t *r, const plum_str_t *name,
 
 
 /*
- * Takes every header of these names, in every spelling, out of the list:
- * upstream modules walk it without a look at the hash, so a zero there would
- * hide nothing.
+ * Removes each header with one of these names, in any spelling, from the list.
+ * Upstream modules read the list without checking the hash, so it would not be
+ * enough to set the hash to zero.
  */
 
 ngx_int_t
@@ -119,7 +119,7 @@ ngx_http_plum_remove_headers(ngx_http_request_t *r,
             return NGX_ERROR;
         }
 
-        /* what is left of the part, or the one that took its place */
+        /* continue with the rest of the part, or the part that replaced it */
 
         part = prev ? prev->next : &r->headers_in.headers.part;
     }
@@ -156,9 +156,9 @@ ngx_http_plum_has_name(const ngx_http_plum_names_t *names,
 
 
 /*
- * Splits the part at the element.  Elements stay where they are, as
- * headers_in and other modules point to them, and no part but the first may
- * be empty: loops over lists do not expect it.
+ * Splits the part at the element.  Elements are not moved, as headers_in and
+ * other modules have pointers to them.  Only the first part may be empty, as
+ * loops over lists do not expect other empty parts.
  */
 
 static ngx_int_t
@@ -220,7 +220,7 @@ ngx_http_plum_unlink_header(ngx_http_request_t *r, ngx_list_part_t *prev,
         return NGX_OK;
     }
 
-    /* "full": what is pushed next goes to a new part, not past this one */
+    /* marks the part as full: the next push must use a new part */
 
     headers->nalloc = headers->last->nelts;
 

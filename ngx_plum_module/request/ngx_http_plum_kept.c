@@ -11,13 +11,13 @@
 
 
 /*
- * The answer that is kept with the commit (answer=), while it is collected,
- * and when it is given to a duplicate.  The filters that call this are in
+ * The answer that is kept with the record (answer=): it is collected here, and
+ * sent to duplicates.  The filters that call this are in
  * ngx_http_plum_answer.c.
  *
- * The delivery is committed in any case.  If the answer cannot be kept, this
- * is in $plum_answer, and it is logged once until that changes: by each worker
- * and for each plum_idempotency directive.  Duplicates are refused then.
+ * The delivery is committed in any case.  If the answer cannot be kept,
+ * $plum_answer has the reason, and duplicates are refused.  Each worker logs
+ * the reason once for each plum_idempotency directive, until it changes.
  */
 
 
@@ -30,7 +30,7 @@ static void ngx_http_plum_kept_report(ngx_http_plum_ctx_t *ctx,
     ngx_http_plum_kept_e kept);
 
 
-/* what the log says of ngx_http_plum_kept_e */
+/* texts for the log, by ngx_http_plum_kept_e */
 
 static const char  *ngx_http_plum_kept_texts[] = {
     "",                                  /* NGX_HTTP_PLUM_KEPT_NONE */
@@ -89,7 +89,7 @@ ngx_http_plum_collect(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* what the header tells; NGX_HTTP_PLUM_KEPT_NONE: nothing stands against it */
+/* checks the header; NGX_HTTP_PLUM_KEPT_NONE: the answer can be kept */
 
 static ngx_http_plum_kept_e
 ngx_http_plum_not_keepable(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -205,7 +205,7 @@ ngx_http_plum_collect_answer(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     if (r->upstream != ctx->hop.upstream && r->upstream->cleanup == NULL) {
 
-        /* the upstream is finalized, and the end of its answer has not come */
+        /* the upstream was finalized before the end of its answer had come */
 
         ngx_http_plum_not_kept(ctx, NGX_HTTP_PLUM_KEPT_CUT);
         return NGX_DECLINED;

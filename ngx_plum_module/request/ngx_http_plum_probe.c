@@ -22,7 +22,7 @@ ngx_http_plum_probe(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    /* decoding never makes a string longer */
+    /* a decoded string is never longer than the encoded one */
 
     value->data = ngx_pnalloc(r->pool,
                         ngx_min(v->raw.len, NGX_HTTP_PLUM_CAPTURE_MAX) + 1);

@@ -38,7 +38,7 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     plcf = ctx->plcf;
 
-    /* zeroed, so that nothing of it is read if the text is invalid */
+    /* zeroed: the projector does not set all of it if the text is invalid */
 
     ctx->probes = ngx_pcalloc(r->pool, (plum_plan_slots(plcf->plan) + 1)
                                        * sizeof(plum_value_t));
@@ -74,7 +74,7 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     rc = ngx_http_plum_project_credentials(r, ctx);
     if (rc != NGX_OK) {
 
-        /* captures of a body that nobody vouches for stay empty */
+        /* captures stay empty if the body is not authentic */
 
         ctx->probes = NULL;
         return rc;
@@ -109,9 +109,9 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
 
 /*
- * Where a body is projected, one after another: memory that the worker keeps,
- * as large as its largest body.  A fresh piece for each body would be one
- * that the kernel has to clear.
+ * The memory to which bodies are projected, one after another.  The worker
+ * keeps it, as large as the largest body so far: new memory for each body would
+ * have to be cleared by the kernel.
  */
 
 static u_char *
@@ -128,7 +128,7 @@ ngx_http_plum_project_room(size_t len, ngx_log_t *log)
         ngx_free(room);
     }
 
-    /* one byte more: an empty body is refused by the projector, not here */
+    /* one byte more, as an empty body is to be refused by the projector */
 
     size = ngx_align(len + 1, ngx_pagesize);
 
@@ -142,8 +142,8 @@ ngx_http_plum_project_room(size_t len, ngx_log_t *log)
 
 
 /*
- * The part that stays is copied, without the room that the rest would take;
- * a body that stays as it is needs no copy.
+ * Copies the clean body to memory of its size.  A body from which nothing was
+ * removed is not copied.
  */
 
 static ngx_int_t
@@ -175,7 +175,7 @@ ngx_http_plum_project_clean(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* why a body that is not acceptable JSON is refused */
+/* the reason for which a body that is not valid is refused */
 
 static ngx_int_t
 ngx_http_plum_project_invalid(ngx_http_plum_ctx_t *ctx)
@@ -196,7 +196,7 @@ ngx_http_plum_project_invalid(ngx_http_plum_ctx_t *ctx)
         }
     }
 
-    /* who is not known yet learns nothing about parsing */
+    /* an unknown sender must not learn anything about parsing */
 
     for (i = 0; i < n; i++) {
         if (signature[i]->scheme.kind == PLUM_SCHEME_BODY_TOKEN) {
@@ -220,7 +220,7 @@ ngx_http_plum_project_credentials(ngx_http_request_t *r,
     signature = ctx->plcf->signatures->elts;
     n = ctx->plcf->signatures->nelts;
 
-    /* tokens first: a timestamp is only looked at if its sender is known */
+    /* tokens first: timestamps are checked only if the sender is known */
 
     for (i = 0; i < n; i++) {
         if (signature[i]->scheme.kind == PLUM_SCHEME_BODY_TOKEN) {
@@ -246,7 +246,7 @@ ngx_http_plum_project_credentials(ngx_http_request_t *r,
 }
 
 
-/* the token that signature n has in the body */
+/* finds the token of signature n in the body */
 
 static ngx_int_t
 ngx_http_plum_project_token(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
@@ -293,7 +293,7 @@ ngx_http_plum_project_token(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* the timestamp that signature n has in the body */
+/* finds the timestamp of signature n in the body */
 
 static ngx_int_t
 ngx_http_plum_project_stamp(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,

@@ -9,21 +9,21 @@
 
 
 /*
- * What is known of each line of plum_signature (ctx->proofs):
+ * The state of each line of plum_signature (ctx->proofs):
  *
- *   not judged  (no reason, no secret)  the stage that judges it is to come
- *   fits        (no reason, a secret)   and holds, unless its timestamp, which
- *                                       may stand in the body, says otherwise
+ *   not judged  (no reason, no secret)  a later stage judges it
+ *   fits        (no reason, a secret)   it holds, unless its timestamp, which
+ *                                       may be in the body, is refused
  *   fails       (a reason)              for the rest of the request
  *
  * With "plum_satisfy all" the first line that fails ends the request.  With
- * "any" the others are judged all the same, in the same order and with the
- * same work, and the request ends when the last one has failed.  So neither
- * the answer nor its time tells which line was how near.
+ * "any" all other lines are judged in the same order and with the same work,
+ * and the request ends when the last one has failed.  So neither the answer
+ * nor its time shows how far a line got.
  */
 
 
-/* keys in headers first, tokens in the body last: in the order of the stages */
+/* in the order of the stages: first keys in headers, last tokens in the body */
 
 static const plum_scheme_kind_t  ngx_http_plum_proof_order[] = {
     PLUM_SCHEME_API_KEY,
@@ -51,7 +51,7 @@ ngx_http_plum_proof_fails(ngx_http_plum_ctx_t *ctx, ngx_uint_t n,
             return NGX_OK;
         }
 
-        /* the list of reasons has them in the order of how far a line got */
+        /* a later reason in the list means that the line got further */
 
         reason = ngx_max(reason, ctx->proofs[i].reason);
     }

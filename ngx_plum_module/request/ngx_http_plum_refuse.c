@@ -13,11 +13,10 @@
 
 
 /*
- * The end of a request that is not let through, and of what it leads to: its
- * error page, and subrequests.  What the sender has sent is put aside for the
- * page, see ngx_http_plum_aside.c.  A page may be a file or a "return", but
- * never another content handler, and may not have any in its parts (SSI,
- * mirror).
+ * Ends requests that are refused, and restricts their error pages and
+ * subrequests.  What the sender has sent is put aside while the page is made,
+ * see ngx_http_plum_aside.c.  An error page may be a file or a "return", but no
+ * other content handler, not even for a part of the page (SSI, mirror).
  */
 
 
@@ -28,7 +27,7 @@ ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     ctx->verdict = NGX_HTTP_PLUM_REFUSED;
 
-    /* a claim that was won before the refusal: nothing is forwarded for it */
+    /* the request may hold a claim already: release it */
 
     ngx_http_plum_settle(ctx, PLUM_OUTCOME_FAILURE, NULL);
 
@@ -37,7 +36,7 @@ ngx_http_plum_refuse(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    /* variables may look at it, but nobody needs it any more */
+    /* only variables may still read the body */
 
     if (ctx->read) {
         ngx_http_plum_budget_expose(ctx, 1);
@@ -61,7 +60,7 @@ ngx_http_plum_end(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    /* without a page NGINX discards the body, and uses nothing of the rest */
+    /* without an error page NGINX discards the body and uses nothing else */
 
     if (clcf->error_pages && ngx_http_plum_put_aside(r, ctx) != NGX_OK) {
         return NGX_HTTP_CLOSE;
@@ -130,7 +129,7 @@ ngx_http_plum_error_page(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* mirror, auth_request, SSI: of a request judged here, or of any other */
+/* subrequests (mirror, auth_request, SSI) of any request */
 
 ngx_int_t
 ngx_http_plum_subrequest(ngx_http_request_t *r,

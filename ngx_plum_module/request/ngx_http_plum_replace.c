@@ -123,7 +123,7 @@ ngx_http_plum_replace_body(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 
     if (r->headers_in.content_length) {
 
-        /* measured: ngx_sprintf() takes longer than the rest of this function */
+        /* ngx_sprintf() would take longer than the rest of this function */
 
         n = ctx->clean.len;
         p += NGX_OFF_T_LEN;

@@ -12,18 +12,18 @@
 
 
 /*
- * Headers with "_" in their names, which "underscores_in_headers on" and
- * "ignore_invalid_headers off" let in.  Such a header must not be taken for
- * the one with "-", neither by a variable of the configuration nor by the
- * upstream, so a request is refused in which a name with "_"
+ * Headers with "_" in their names, which NGINX passes with
+ * "underscores_in_headers on" and "ignore_invalid_headers off".  Neither a
+ * variable of the configuration nor the upstream may confuse such a header with
+ * the one with "-".  So a request is refused if a name with "_"
  *
  *   - is another spelling of a header that NGINX knows (X-Forwarded-For),
- *   - is another spelling of a header that comes along,
- *   - is read by the configuration as $http_name, where nobody can tell which
- *     spelling is meant,
+ *   - is another spelling of another header of the request,
+ *   - is used by the configuration as $http_name, which is the same variable
+ *     for both spellings,
  *
- * unless plum_signature or event_type spells it so.  Headers that are never
- * forwarded may have any spelling, as all of them are removed.
+ * unless plum_signature or event_type names this spelling.  Headers that are
+ * never forwarded may have any spelling, as all spellings are removed.
  */
 
 
@@ -102,7 +102,7 @@ ngx_http_plum_misspelt(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 }
 
 
-/* a name that the rules of the location have with "_" in it */
+/* 1: the rules of the location name this header with "_" */
 
 static ngx_uint_t
 ngx_http_plum_spelt_so(const ngx_http_plum_loc_conf_t *plcf,
@@ -140,7 +140,7 @@ ngx_http_plum_spelt_so(const ngx_http_plum_loc_conf_t *plcf,
 }
 
 
-/* as $http_name: any variable with an index may be used in this location */
+/* used as $http_name: any indexed variable may be used in this location */
 
 static ngx_uint_t
 ngx_http_plum_read_header(ngx_http_request_t *r, const plum_str_t *key)
@@ -173,7 +173,7 @@ ngx_http_plum_read_header(ngx_http_request_t *r, const plum_str_t *key)
 }
 
 
-/* NGINX itself knows no header with "_" in its name */
+/* no header that NGINX knows has "_" in its name */
 
 static ngx_uint_t
 ngx_http_plum_known_header(ngx_http_request_t *r, const ngx_str_t *key)

@@ -28,7 +28,7 @@ static ngx_int_t ngx_http_plum_tls_refuse(ngx_http_plum_ctx_t *ctx,
     plum_reason_t reason);
 
 
-/* as $ssl_protocol and balancers spell them */
+/* spelled as in $ssl_protocol and by load balancers */
 
 static const ngx_http_plum_tls_name_t  ngx_http_plum_tls_names[] = {
     { ngx_string("TLSv1.3"), TLS1_3_VERSION },
@@ -40,9 +40,8 @@ static const ngx_http_plum_tls_name_t  ngx_http_plum_tls_names[] = {
 
 
 /*
- * May be called again for the same request.  A handshake that was not
- * finished may be then; nothing else that is judged here changes while the
- * request waits.
+ * May be called again for the same request: the handshake may have finished
+ * meanwhile.  Nothing else that is checked here changes while a request waits.
  */
 
 ngx_int_t
@@ -90,7 +89,7 @@ ngx_http_plum_tls_connection(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
 }
 
 
-/* TLS ends before us; what ended it says what it was */
+/* a proxy has terminated TLS, and reports the version in a variable */
 
 static ngx_int_t
 ngx_http_plum_tls_trusted(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
@@ -135,16 +134,16 @@ ngx_http_plum_tls_early_data(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
     const plum_str_t  early = PLUM_STR("early-data");
 
     /*
-     * RFC 8470, section 5.1: set by a proxy that has sent the request on
-     * before its client's handshake was complete, whoever ends TLS here; any
-     * value, and more than one, mean the same
+     * Early-Data, RFC 8470, section 5.1: set by a proxy that has forwarded the
+     * request before the handshake of its client was complete.  Any value, and
+     * more than one header, mean the same.
      */
 
     if (ngx_http_plum_find_header(r, &early, &value)) {
         return ngx_http_plum_tls_refuse(ctx, PLUM_REASON_EARLY_DATA);
     }
 
-    /* a client that completes the handshake is there, and not a recording */
+    /* a client that has completed the handshake is no replay */
 
     if (ctx->plcf->tls->minimum
         && r->connection->ssl
