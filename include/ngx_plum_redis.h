@@ -248,8 +248,9 @@ void ngx_plum_redis_complain(ngx_plum_redis_call_t *call, const char *what,
 /*
  * A question to each new connection of a node that is to carry calls, before
  * it carries them: after AUTH, SELECT and ROLE, in the order of the table, and
- * so again after every lost connection and every failover.  judge is given
- * the reply, which may be an error (only NOAUTH never gets here), and returns
+ * so again after every lost connection and every failover; and again after
+ * five seconds, in front of the next call.  judge is given the reply, which may
+ * be an error (only NOAUTH never gets here), and returns
  *
  *   NGX_OK        go on with the next question
  *   NGX_DONE      go on without the other questions

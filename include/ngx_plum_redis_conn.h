@@ -304,6 +304,9 @@ struct ngx_plum_redis_conn_s {
     ngx_uint_t                       checked;    /* *state of the checks */
     plum_str_t                       words[3];   /* of hello and wait */
 
+    ngx_plum_redis_call_t            check;  /* a check that is repeated */
+    ngx_uint_t                       check_n;    /* its number */
+    ngx_msec_t                       check_due;  /* when the next one is */
     ngx_plum_redis_call_t            ping;   /* tests an idle connection */
     ngx_plum_redis_call_t            wait;   /* ngx_plum_redis_wait.c */
     ngx_uint_t                       replicas;   /* that the next WAIT is for */
@@ -331,6 +334,7 @@ struct ngx_plum_redis_conn_s {
     unsigned                         spare:1;    /* a node of a cluster that
                                                 owns no slots */
     unsigned                         role:1; /* ROLE is sent in HELLO */
+    unsigned                         checks:1;   /* the user has some */
     unsigned                         failing:1;
     unsigned                         worked:1;   /* a call that adds has
                                                 succeeded since ready */
@@ -433,9 +437,14 @@ void ngx_plum_redis_report_error(ngx_log_t *log, const char *what,
 void ngx_plum_redis_report_accepted(ngx_plum_redis_conn_t *conn);
 
 
-/* --- queries before the first call: ngx_plum_redis_hello.c; news->hello */
+/*
+ * --- queries before the first call: ngx_plum_redis_hello.c; news->hello.
+ * hello_again() is called before a call is put.  Where the last checks of the
+ * user are older than five seconds, it puts the next one in front of that call
+ */
 
 void ngx_plum_redis_hello(ngx_plum_redis_conn_t *conn);
+void ngx_plum_redis_hello_again(ngx_plum_redis_conn_t *conn);
 
 /* sets the words of AUTH, returns their number (0: there is no password) */
 

@@ -20,6 +20,10 @@ ngx_plum_redis_calls_put(ngx_plum_redis_conn_t *conn,
     ngx_msec_t         deadline;
     static const char  asking[] = "*1\r\n$6\r\nASKING\r\n";
 
+    if (conn->checks) {
+        ngx_plum_redis_hello_again(conn);
+    }
+
     len = plum_resp_room(call->script, call->argv, call->argc);
 
     out = ngx_plum_redis_io_room(&conn->io, len + sizeof(asking));
@@ -226,6 +230,7 @@ ngx_plum_redis_calls_unsent(ngx_plum_redis_conn_t *conn, uint64_t tried)
         if (call->end <= tried
             || !call->counted
             || call == &conn->ping
+            || call == &conn->check
             || call == &conn->wait)
         {
             continue;

@@ -9,12 +9,17 @@
 
 /*
  * The queries that are sent over each new connection, one after the other:
- * those of the table below, then the checks of the user of the client.
+ * those of the table below, then the checks of the user of the client.  The
+ * checks are repeated every NGX_PLUM_REDIS_CHECK, in front of the next call, as
+ * the settings of a node may change while the connection lives.
  *
  * words()  sets the words of the command and returns their number; 0: the
  *          query is left out
  * judge()  returns NULL if the reply is as expected, else what is wrong
  */
+
+#define NGX_PLUM_REDIS_CHECK     5000    /* ms */
+
 
 typedef struct {
     char                 *action;
@@ -29,7 +34,10 @@ static ngx_int_t ngx_plum_redis_hello_done(ngx_plum_redis_conn_t *conn,
     redisReply **reply);
 static void ngx_plum_redis_hello_next(ngx_plum_redis_conn_t *conn);
 static const char *ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn,
-    const redisReply *reply, u_char *text);
+    ngx_uint_t *n, const redisReply *reply, u_char *text);
+static ngx_int_t ngx_plum_redis_hello_checked(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
+    redisReply **reply);
 static ngx_uint_t ngx_plum_redis_words_select(ngx_plum_redis_conn_t *conn,
     plum_str_t *word);
 static ngx_uint_t ngx_plum_redis_words_role(ngx_plum_redis_conn_t *conn,
@@ -56,6 +64,7 @@ void
 ngx_plum_redis_hello(ngx_plum_redis_conn_t *conn)
 {
     conn->step = 0;
+    conn->checks = 0;
 
     ngx_plum_redis_hello_next(conn);
 }
@@ -102,6 +111,10 @@ ngx_plum_redis_hello_next(ngx_plum_redis_conn_t *conn)
         return;
     }
 
+    conn->check_n = 0;
+    conn->check_due = ngx_current_msec + NGX_PLUM_REDIS_CHECK;
+    conn->checks = (user->nchecks != 0);
+
     ngx_plum_redis_conn_ready(conn);
 }
 
@@ -112,38 +125,47 @@ ngx_plum_redis_hello_done(ngx_plum_redis_conn_t *conn,
     redisReply **reply)
 {
     u_char       text[NGX_PLUM_REDIS_TEXT];
+    ngx_uint_t   n;
     const char  *why;
 
     if (status != NGX_PLUM_REDIS_OK) {
         return NGX_OK;
     }
 
-    why = (conn->step < NGX_PLUM_REDIS_QUERIES)
-          ? ngx_plum_redis_queries[conn->step].judge(conn, *reply, text)
-          : ngx_plum_redis_hello_check(conn, *reply, text);
+    if (conn->step < NGX_PLUM_REDIS_QUERIES) {
+        why = ngx_plum_redis_queries[conn->step].judge(conn, *reply, text);
+        conn->step++;
+
+    } else {
+        n = conn->step - NGX_PLUM_REDIS_QUERIES;
+        why = ngx_plum_redis_hello_check(conn, &n, *reply, text);
+        conn->step = NGX_PLUM_REDIS_QUERIES + n;
+    }
 
     if (why) {
         ngx_plum_redis_conn_lost(conn, 0, why);
         return NGX_OK;
     }
 
-    conn->step++;
     ngx_plum_redis_hello_next(conn);
 
     return NGX_OK;
 }
 
 
+/* judges the reply to check *n of the user, and sets *n to the next one */
+
 static const char *
-ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn,
+ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn, ngx_uint_t *n,
     const redisReply *reply, u_char *text)
 {
+    ngx_int_t                      rc;
     const char                    *why;
     ngx_plum_redis_t              *client;
     const ngx_plum_redis_check_t  *check;
 
     client = conn->client;
-    check = &client->user->checks[conn->step - NGX_PLUM_REDIS_QUERIES];
+    check = &client->user->checks[*n];
 
     if (plum_resp_says(reply, "NOAUTH", 0)) {
         return ngx_plum_redis_judge_ok(conn, reply, text);
@@ -151,20 +173,82 @@ ngx_plum_redis_hello_check(ngx_plum_redis_conn_t *conn,
 
     why = NULL;
 
-    switch (check->judge(client->data, &conn->checked, reply, &conn->log,
-                         &why))
+    rc = check->judge(client->data, &conn->checked, reply, &conn->log, &why);
+
+    *n = (rc == NGX_DONE) ? client->user->nchecks : *n + 1;
+
+    return (rc == NGX_DECLINED) ? why : NULL;
+}
+
+
+void
+ngx_plum_redis_hello_again(ngx_plum_redis_conn_t *conn)
+{
+    ngx_plum_redis_call_t         *call;
+    const ngx_plum_redis_check_t  *check;
+
+    call = &conn->check;
+
+    if (conn->state != NGX_PLUM_REDIS_READY
+        || call->conn
+        || (ngx_msec_int_t) (conn->check_due - ngx_current_msec) > 0)
     {
-
-    case NGX_DECLINED:
-        return why;
-
-    case NGX_DONE:
-        conn->step = NGX_PLUM_REDIS_QUERIES + client->user->nchecks - 1;
-        return NULL;
-
-    default: /* NGX_OK */
-        return NULL;
+        return;
     }
+
+    /* calls_put() comes here again for the check itself */
+
+    conn->check_due = ngx_current_msec + NGX_PLUM_REDIS_CHECK;
+
+    check = &conn->client->user->checks[conn->check_n];
+
+    ngx_memzero(call, sizeof(ngx_plum_redis_call_t));
+
+    call->argv = check->argv;
+    call->argc = check->argc;
+    call->limit = ngx_current_msec + conn->conf->timeout;
+    call->array = 1;
+    call->done = ngx_plum_redis_hello_checked;
+
+    if (ngx_plum_redis_calls_put(conn, call) == NGX_OK) {
+        ngx_plum_redis_calls_given(conn, call);
+    }
+}
+
+
+/*
+ * Where a check fails, the connection is closed.  Calls that were sent behind
+ * the check end as UNKNOWN: what they wrote is not as safe as the user needs.
+ * The next connection begins with all queries.
+ */
+
+static ngx_int_t
+ngx_plum_redis_hello_checked(ngx_plum_redis_conn_t *conn,
+    ngx_plum_redis_call_t *call, ngx_plum_redis_status_e status,
+    redisReply **reply)
+{
+    u_char       text[NGX_PLUM_REDIS_TEXT];
+    const char  *why;
+
+    if (status != NGX_PLUM_REDIS_OK || *reply == NULL) {
+        return NGX_OK;
+    }
+
+    why = ngx_plum_redis_hello_check(conn, &conn->check_n, *reply, text);
+
+    if (why) {
+        ngx_plum_redis_conn_lost(conn, 0, why);
+        return NGX_OK;
+    }
+
+    if (conn->check_n == conn->client->user->nchecks) {
+        conn->check_n = 0;
+
+    } else {
+        conn->check_due = ngx_current_msec;
+    }
+
+    return NGX_OK;
 }
 
 
