@@ -77,14 +77,16 @@ $bad->gateway;
 $bad->run(reload => 1);
 
 my @nodes = map { $bad->fake($_) } qw(fake0 heir);
-my $size;
-for my $round (1 .. 3) {
+
+# a map that is not freed is half a megabyte; a busy machine has more requests
+# at a time, which can raise the size in one round
+my @sizes;
+for my $round (1 .. 4) {
     full($_) for qw(MOVED ASK map);
-    my $now = resident();
-    cmp_ok($now, '<', $size + 1024, "no memory is left: $now KB, $size KB")
-        if $round == 3 && !$t->keeps_freed;
-    $size = $now;
+    push @sizes, resident();
 }
+ok(scalar(grep { $sizes[$_] < $sizes[$_ - 1] + 256 } 1 .. $#sizes),
+    "no memory is left each time: @sizes KB") if !$t->keeps_freed;
 $t->done_testing;
 
 

@@ -94,12 +94,14 @@ sub sign {
 sub with {
     my ($signatures, %opt) = @_;
 
-    my %request = sign(0, id => 'one', %opt);
+    # of one second, or one of them has signed another timestamp
+    %opt = (id => 'one', ts => int time(), %opt);
+    my %request = sign(0, %opt);
     my @values = map {
         my $n = $_;
         $n !~ /\A\d\z/ ? $n : map { $_->[1] }
             grep { $_->[0] eq 'webhook-signature' }
-            @{{sign($n, id => 'one', %opt)}->{headers}};
+            @{{sign($n, %opt)}->{headers}};
     } @$signatures;
     $request{headers} = Plum::Sign::override($request{headers},
         [['webhook-signature', join ' ', @values]]);
