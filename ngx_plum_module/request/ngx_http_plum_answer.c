@@ -117,7 +117,7 @@ ngx_http_plum_header_filter(ngx_http_request_t *r)
 
     if (ctx->verdict == NGX_HTTP_PLUM_REFUSED) {
 
-        /* it has passed its own rules, and was refused by those of a redirect */
+        /* it has passed its own rules, and not those of a redirect */
 
         ngx_http_plum_settle(ctx, outcome, NULL);
 
