@@ -56,16 +56,7 @@ sub at {
 }
 
 
-# one event for a consumer; its key
-
-sub event {
-    my ($name) = @_;
-
-    my $key = $t->next_key;
-    $up->forget;
-    ok($t->accepted({id => $key, type => $name}), 'accepted');
-    return $key;
-}
+sub event { return $t->event_for(@_) }
 
 
 sub again {

@@ -83,14 +83,7 @@ end_process($fcgi, 'KILL');
 $t->done_testing;
 
 
-sub event {
-    my ($name) = @_;
-
-    my $key = $t->next_key;
-    $up->forget;
-    ok($t->accepted({id => $key, type => $name}), 'accepted');
-    return $key;
-}
+sub event { return $t->event_for(@_) }
 
 
 sub secure {

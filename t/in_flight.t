@@ -82,12 +82,7 @@ lease_is_renewed();
 $t->done_testing;
 
 
-sub signed {
-    my ($uri, $key) = @_;
-
-    return $t->signed(scheme => 'github', secret => $SECRET, uri => $uri,
-        body => qq({"id":"$key"}));
-}
+sub signed { return $t->signed($t->keyed($SECRET, @_)) }
 
 
 sub deliver {

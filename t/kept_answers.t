@@ -129,12 +129,7 @@ said_once();
 $t->done_testing;
 
 
-sub deliver {
-    my ($uri, $key, %more) = @_;
-
-    return $t->deliver(scheme => 'github', secret => $SECRET, uri => $uri,
-        body => qq({"id":"$key"}), %more);
-}
+sub deliver { return $t->deliver($t->keyed($SECRET, @_)) }
 
 
 sub next_id { return 'e' . ++$id }

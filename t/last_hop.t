@@ -196,12 +196,7 @@ files();
 $t->done_testing;
 
 
-sub deliver {
-    my ($uri, $key) = @_;
-
-    return $t->deliver(scheme => 'github', secret => $SECRET, uri => $uri,
-        body => qq({"id":"$key"}));
-}
+sub deliver { return $t->deliver($t->keyed($SECRET, @_)) }
 
 
 sub next_id { return 'e' . ++$id }

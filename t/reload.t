@@ -86,12 +86,7 @@ CONF
 }
 
 
-sub signed {
-    my ($uri, $key) = @_;
-
-    return $t->signed(scheme => 'github', secret => $SECRET, uri => $uri,
-        body => qq({"id":"$key"}));
-}
+sub signed { return $t->signed($t->keyed($SECRET, @_)) }
 
 
 sub deliver { return $t->request(signed(@_))->status }

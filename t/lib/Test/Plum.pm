@@ -592,6 +592,17 @@ sub deliver {
 }
 
 
+# what deliver() and signed() take for an event with this id, signed as GitHub
+# does
+
+sub keyed {
+    my ($self, $secret, $uri, $key, %more) = @_;
+
+    return (scheme => 'github', secret => $secret, uri => $uri,
+        body => qq({"id":"$key"}), %more);
+}
+
+
 # what deliver() would send, for parallel() and for mutations
 
 sub signed {

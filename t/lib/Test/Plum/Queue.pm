@@ -15,6 +15,7 @@ use warnings;
 
 use parent 'Test::Plum';
 
+use Test::More ();
 use Test::Plum::Process qw(poll_until);
 
 my $SECRET = 'a secret of many bytes 0123456789';
@@ -152,6 +153,19 @@ sub accepted {
     return poll_until(sub {
         return $self->accept($body, %opt)->status == 200;
     }, 20);
+}
+
+
+# a new event of this type is accepted, what the consumers got before is
+# forgotten; its key
+
+sub event_for {
+    my ($self, $type) = @_;
+
+    my $key = $self->next_key;
+    $self->{up}->forget;
+    Test::More::ok($self->accepted({id => $key, type => $type}), 'accepted');
+    return $key;
 }
 
 
