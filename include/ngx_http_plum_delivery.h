@@ -149,6 +149,7 @@ typedef struct {
     ngx_msec_t                    answered;  /* when the answer began */
     off_t                         answer;    /* bytes of it so far */
     ngx_http_plum_delivery_e      delivery;
+    uint64_t                      began;     /* as ngx_plum_metrics_clock() */
     unsigned                      answers:1; /* the answer has begun */
     unsigned                      ended:1;   /* the entry is settled */
 } ngx_http_plum_attempt_t;
@@ -170,6 +171,7 @@ typedef struct {
  *          The next one is after NGX_HTTP_PLUM_LOOK, with a jitter
  * look     the next look is in so many ms, or earlier, by this worker if no
  *          other one comes first
+ * broken   1 while the breaker is open
  * timer    this worker's timer runs out in so many ms, or earlier
  * end      an attempt has ended: its place is free, and the breaker knows how,
  *          unless outcome is NULL: it was given back
@@ -185,6 +187,7 @@ void ngx_http_plum_places_more(ngx_http_plum_taker_t *taker,
     ngx_uint_t shard, ngx_uint_t more);
 ngx_uint_t ngx_http_plum_places_due(ngx_http_plum_taker_t *taker);
 void ngx_http_plum_places_look(ngx_http_plum_taker_t *taker, ngx_msec_t ms);
+ngx_uint_t ngx_http_plum_places_broken(ngx_http_plum_taker_t *taker);
 void ngx_http_plum_places_timer(ngx_http_plum_taker_t *taker, ngx_msec_t ms);
 void ngx_http_plum_places_end(ngx_http_plum_taker_t *taker, ngx_uint_t place,
     const ngx_http_plum_outcome_t *outcome, ngx_http_plum_change_t *change);
@@ -209,6 +212,10 @@ void ngx_http_plum_attempt_back(ngx_http_plum_taker_t *taker,
     ngx_plum_entry_t *entry, ngx_msec_t wait);
 ngx_http_plum_attempt_t *ngx_http_plum_attempt(ngx_http_request_t *r);
 void ngx_http_plum_attempt_init(void);
+
+/* the bounds of the time that an attempt takes, for plum_status */
+
+extern const ngx_plum_metrics_histogram_t  ngx_http_plum_delivery_histogram;
 
 /*
  * sign: the headers of plum_sign, NGX_HTTP_PLUM_SIGN_HEADERS of them, in the

@@ -5,6 +5,8 @@
  *   ngx_http_plum_status_families.c    the table of metrics
  *   ngx_http_plum_status_samples.c     a sample with its labels
  *   ngx_http_plum_status_gates.c       what is counted of gates, and facts
+ *   ngx_http_plum_status_stores.c      likewise of stores
+ *   ngx_http_plum_status_queues.c      likewise of queues and consumers
  *   ngx_http_plum_status_prometheus.c  Prometheus text and OpenMetrics
  *   ngx_http_plum_status_json.c        JSON
  *   ngx_http_plum_status_html.c        HTML; its parts in ..._html_*.c
@@ -18,6 +20,7 @@
 #define _NGX_HTTP_PLUM_STATUS_H_INCLUDED_
 
 
+#include <ngx_http_plum_delivery.h>
 #include <ngx_http_plum_loc_conf.h>
 #include <plum_escape.h>
 
@@ -134,6 +137,54 @@ ngx_int_t ngx_http_plum_status_gate(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family);
 ngx_int_t ngx_http_plum_status_upstream(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family);
+
+/* collectors of stores, queues and consumers */
+
+ngx_int_t ngx_http_plum_status_store_up(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_store_operations(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_store_seconds(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_store_records(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_store_bytes(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_store_evictions(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_queue_waiting(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_queue_in_flight(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_queue_dead(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_queue_oldest(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_deliveries(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_delivery_seconds(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+ngx_int_t ngx_http_plum_status_consumer_state(
+    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
+
+/*
+ * Figures of a queue that are older are not shown (s).  fresh says whether
+ * they are shown.
+ */
+
+#define NGX_HTTP_PLUM_STALE_AFTER  10
+
+ngx_uint_t ngx_http_plum_status_fresh(const ngx_plum_metrics_set_t *set);
+
+/* NGX_PLUM_STORE_IS_DOWN, NGX_PLUM_STORE_IS_UP, or 0: nothing is known */
+
+ngx_uint_t ngx_http_plum_status_store_state(
+    const ngx_http_plum_main_conf_t *pmcf, const ngx_plum_store_t *store);
+
+/* what delivers to a consumer; NULL: nothing does */
+
+ngx_http_plum_taker_t *ngx_http_plum_status_taker(
+    const ngx_http_plum_main_conf_t *pmcf, const ngx_plum_target_t *target);
 
 
 /* how many requests of a gate had that verdict, by number */

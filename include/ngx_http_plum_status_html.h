@@ -21,6 +21,14 @@
 
 ngx_uint_t ngx_http_plum_html_gate_findings(ngx_http_plum_status_t *status,
     ngx_http_plum_text_t *text);
+ngx_uint_t ngx_http_plum_html_store_findings(ngx_http_plum_status_t *status,
+    ngx_http_plum_text_t *text);
+ngx_uint_t ngx_http_plum_html_queue_findings(ngx_http_plum_status_t *status,
+    ngx_http_plum_text_t *text);
+void ngx_http_plum_html_stores(ngx_http_plum_status_t *status,
+    ngx_http_plum_text_t *text);
+void ngx_http_plum_html_queues(ngx_http_plum_status_t *status,
+    ngx_http_plum_text_t *text);
 void ngx_http_plum_html_gates(ngx_http_plum_status_t *status,
     ngx_http_plum_text_t *text);
 

@@ -73,6 +73,8 @@ typedef struct {
     uint64_t                  now;       /* latest time seen by a worker */
     uint64_t                  forgot;    /* when to warn again */
     uint64_t                  bare;
+    uint64_t                  records;   /* that there are */
+    uint64_t                  evictions;     /* that were forgotten early */
     ngx_plum_memory_queue_t  *queues;
     ngx_plum_memory_queue_t   few[NGX_PLUM_MEMORY_QUEUES];
     size_t                    nbuckets;
@@ -104,6 +106,11 @@ typedef struct {
     unsigned                  pending:1;
 } ngx_plum_memory_op_t;
 
+
+/* what the zone holds; takes the lock itself */
+
+void ngx_plum_memory_usage(ngx_plum_store_t *store,
+    ngx_plum_store_usage_t *usage);
 
 /* of the zone: finds the records of the previous configuration, or none */
 

@@ -59,6 +59,7 @@ typedef struct {
 typedef struct {
     ngx_shm_zone_t              *zone;
     ngx_cycle_t                 *cycle;
+    ngx_uint_t                   workers;    /* that have a block */
     ngx_array_t                  sets;       /* ngx_plum_metrics_set_t * */
 } ngx_plum_metrics_t;
 
@@ -94,6 +95,15 @@ uint64_t ngx_plum_metrics_sum(const ngx_plum_metrics_set_t *set,
     ngx_uint_t cell);
 uint64_t ngx_plum_metrics_latest(const ngx_plum_metrics_set_t *set,
     ngx_uint_t cell);
+
+/*
+ * What the workers of this configuration have stored: the smallest value but
+ * zero, or 0 where there is none.  What workers have left behind that are no
+ * more, because there are fewer now, does not count.
+ */
+
+uint64_t ngx_plum_metrics_least(const ngx_plum_metrics_t *metrics,
+    const ngx_plum_metrics_set_t *set, ngx_uint_t cell);
 
 
 /*

@@ -24,12 +24,38 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include <ngx_plum_metrics.h>
 #include <plum_queue.h>
 
 
 typedef struct ngx_plum_queue_s   ngx_plum_queue_t;
 typedef struct ngx_plum_accept_s  ngx_plum_accept_t;
 typedef struct ngx_plum_take_s    ngx_plum_take_t;
+
+
+/*
+ * What is counted of a consumer: cells of its set.  The first ones are what
+ * one worker of the host has read from the queue, of all hosts.
+ */
+
+#define NGX_PLUM_DELIVERY_BUCKETS  13
+
+enum {
+    NGX_PLUM_QUEUE_READ = 0,             /* when, seconds; 0: never */
+    NGX_PLUM_QUEUE_WAITING,
+    NGX_PLUM_QUEUE_IN_FLIGHT,
+    NGX_PLUM_QUEUE_DEAD,
+    NGX_PLUM_QUEUE_OLDEST,               /* ms that the oldest has waited */
+    NGX_PLUM_QUEUE_PAUSED,               /* shards that are */
+    NGX_PLUM_QUEUE_DELIVERED,            /* attempts, by outcome */
+    NGX_PLUM_QUEUE_AGAIN,
+    NGX_PLUM_QUEUE_BURIED,
+    NGX_PLUM_QUEUE_SECONDS,              /* a histogram, of attempts */
+    NGX_PLUM_QUEUE_CELLS = NGX_PLUM_QUEUE_SECONDS
+        + ngx_plum_metrics_cells(NGX_PLUM_DELIVERY_BUCKETS)
+};
+
+#define NGX_PLUM_QUEUE_STATE     6       /* cells that are read */
 
 
 /* where an accepted event must be before accept() ends with OK */
@@ -53,6 +79,7 @@ typedef struct {
                                                 is not trimmed */
     ngx_str_t                   *groups;     /* that must have acknowledged */
     ngx_uint_t                   ngroups;
+    ngx_plum_metrics_set_t      *metrics;    /* NULL: nothing is counted */
 } ngx_plum_target_t;
 
 

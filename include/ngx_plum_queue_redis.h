@@ -7,6 +7,7 @@
  * ngx_plum_queue_take.c     take
  * ngx_plum_queue_settle.c   renew, done, again, dead: until they are written
  * ngx_plum_queue_keep.c     once a minute: sweep and trim
+ * ngx_plum_queue_watch.c    once a second: what waits, for plum_status
  * ngx_plum_queue_op.c       what the operations share
  * ngx_plum_queue_check.c    whether Redis keeps what accepted= promises
  *
@@ -21,6 +22,9 @@
 
 #include <ngx_plum_queue.h>
 #include <ngx_plum_store_redis.h>
+
+
+typedef struct ngx_plum_queue_redis_s  ngx_plum_queue_redis_t;
 
 
 /* the keys of a target in a shard, with the prefix */
@@ -45,8 +49,20 @@ typedef enum {
 } ngx_plum_queue_level_e;
 
 
+/* a round of reading what waits for a consumer */
+
 typedef struct {
+    ngx_plum_queue_redis_t      *redis;
+    ngx_uint_t                   target;
+    ngx_uint_t                   pending;    /* shards that have not replied */
+    ngx_uint_t                   failed;
+    uint64_t                     cells[NGX_PLUM_QUEUE_STATE];
+} ngx_plum_queue_round_t;
+
+
+struct ngx_plum_queue_redis_s {
     ngx_plum_queue_t            *queue;
+    ngx_plum_store_t            *store;
     const ngx_plum_redis_conf_t *conf;
     ngx_plum_redis_t            *accepts;
     ngx_plum_redis_t            *takes;      /* and settles */
@@ -59,8 +75,10 @@ typedef struct {
     u_char                      *levels;     /* as keys: ..._level_e */
     ngx_plum_settler_t           settler;
     ngx_event_t                  keep;
+    ngx_event_t                  watch;
+    ngx_plum_queue_round_t      *rounds;     /* by target */
     ngx_connection_t             fake;       /* for the debug log of events */
-} ngx_plum_queue_redis_t;
+};
 
 
 #define ngx_plum_queue_key(redis, target, shard)                              \
@@ -104,6 +122,14 @@ void ngx_plum_queue_dead(ngx_plum_queue_t *queue, ngx_plum_entry_t *entry,
 void ngx_plum_queue_settle_exit(ngx_plum_queue_redis_t *redis);
 void ngx_plum_queue_keep_start(ngx_plum_queue_redis_t *redis);
 void ngx_plum_queue_keep_stop(ngx_plum_queue_redis_t *redis);
+
+/*
+ * watch: once the queue can be reached, in the worker that does it, and only
+ * where something is counted; stops.
+ */
+
+void ngx_plum_queue_watch_start(ngx_plum_queue_redis_t *redis);
+void ngx_plum_queue_watch_stop(ngx_plum_queue_redis_t *redis);
 
 /*
  * A judge of replies to the scripts: of an error that speaks of the keys, not

@@ -278,7 +278,9 @@ typedef struct {
  * Who uses the client.  ready is called each time that a connection of a node
  * is ready to carry calls: those that failed before may be submitted again,
  * from inside.  closed is called when all calls have ended with CLOSED; it
- * gives back what the user has for this process.  Both may be NULL.
+ * gives back what the user has for this process.  down is called when a node
+ * is reported as unavailable, once until it is ready again; it must not submit
+ * calls.  Each may be NULL.
  */
 
 typedef struct {
@@ -286,6 +288,7 @@ typedef struct {
     ngx_uint_t                     nchecks;
     void                         (*ready)(void *data);
     void                         (*closed)(void *data);
+    void                         (*down)(void *data);
 } ngx_plum_redis_user_t;
 
 

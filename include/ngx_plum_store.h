@@ -17,6 +17,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include <ngx_plum_metrics.h>
 #include <ngx_plum_queue.h>
 
 
@@ -108,13 +109,75 @@ typedef struct {
 } ngx_plum_store_ops_t;
 
 
+/* what a zone holds; of a store that has one */
+
+typedef struct {
+    uint64_t             records;
+    uint64_t             bytes;          /* of the pages in use */
+    uint64_t             evictions;      /* records that were forgotten before
+                                            their time */
+} ngx_plum_store_usage_t;
+
+
+/*
+ * What is counted of a store: cells of its set.  Operations by outcome are a
+ * table, in the order of ngx_plum_operation_e and ngx_plum_outcome_e.
+ */
+
+typedef enum {
+    NGX_PLUM_CLAIM = 0,
+    NGX_PLUM_RENEW,
+    NGX_PLUM_COMMIT,
+    NGX_PLUM_RELEASE,
+    NGX_PLUM_OPERATIONS
+} ngx_plum_operation_e;
+
+#define NGX_PLUM_OUTCOMES        (NGX_PLUM_OP_UNKNOWN + 1)
+#define NGX_PLUM_STORE_BUCKETS   14
+
+enum {
+    NGX_PLUM_STORE_OPERATION = 0,
+    NGX_PLUM_STORE_UP = NGX_PLUM_OPERATIONS * NGX_PLUM_OUTCOMES,
+                                         /* of a worker: one of the two below;
+                                            for records */
+    NGX_PLUM_STORE_QUEUE_UP,             /* the same, for queues */
+    NGX_PLUM_STORE_SECONDS,              /* a histogram for each operation */
+    NGX_PLUM_STORE_CELLS = NGX_PLUM_STORE_SECONDS
+        + NGX_PLUM_OPERATIONS * ngx_plum_metrics_cells(NGX_PLUM_STORE_BUCKETS)
+};
+
+#define NGX_PLUM_STORE_IS_DOWN   1
+#define NGX_PLUM_STORE_IS_UP     2
+
+extern const ngx_plum_metrics_histogram_t  ngx_plum_store_histogram;
+
+#define ngx_plum_store_count(store, operation, outcome)                       \
+    if ((store)->metrics) {                                                   \
+        ngx_plum_metrics_count((store)->metrics, NGX_PLUM_STORE_OPERATION     \
+                               + (operation) * NGX_PLUM_OUTCOMES              \
+                               + (outcome), 1);                               \
+    }
+
+#define ngx_plum_store_state(store, cell, state)                              \
+    if ((store)->metrics) {                                                   \
+        ngx_plum_metrics_store((store)->metrics, cell, state);                \
+    }
+
+
 struct ngx_plum_store_s {
     ngx_str_t                    name;
+    ngx_str_t                    node;   /* where it is, for people */
+    ngx_plum_metrics_set_t      *metrics;    /* NULL: nothing is counted */
     const ngx_plum_store_ops_t  *ops;
     void                        *data;   /* the kind's own */
     ngx_str_t                    file;   /* where it is configured */
     ngx_uint_t                   line;
     unsigned                     replicates:1;   /* claim.replicas works */
+
+    /* of a zone; or NULL */
+
+    void                       (*usage)(ngx_plum_store_t *store,
+                                        ngx_plum_store_usage_t *usage);
 
     /* when the configuration is complete; or NULL.  resolver may be NULL */
 

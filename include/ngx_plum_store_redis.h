@@ -24,6 +24,7 @@
 
 
 typedef struct {
+    ngx_plum_store_t           *store;
     ngx_plum_redis_conf_t       conf;
     ngx_plum_redis_t           *client;
 
@@ -45,6 +46,8 @@ typedef struct {
     u_char                      token[NGX_PLUM_TOKEN_LEN];
     ngx_msec_t                  lease;
     ngx_msec_t                  retention;
+    uint64_t                    began;   /* as ngx_plum_metrics_clock(); 0:
+                                            nothing is counted */
     plum_record_words_t         words;
     plum_record_result_t        result;
 
@@ -69,6 +72,11 @@ char *ngx_plum_redis_configure(ngx_conf_t *cf, ngx_plum_redis_conf_t *conf,
 ngx_plum_store_op_t *ngx_plum_store_op(ngx_plum_store_redis_t *redis,
     ngx_plum_claim_t *claim, plum_record_kind_t kind, ngx_str_t *answer);
 ngx_int_t ngx_plum_store_op_send(ngx_plum_store_op_t *op);
+
+/* counts how a call has ended, in its handler; nothing when CLOSED */
+
+void ngx_plum_store_op_measure(ngx_plum_store_op_t *op,
+    ngx_plum_redis_status_e status);
 
 /*
  * settle() takes over a commit or release and sees it through, until the lease

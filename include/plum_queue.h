@@ -67,6 +67,7 @@ typedef enum {
     PLUM_QUEUE_DEAD,
     PLUM_QUEUE_SWEEP,
     PLUM_QUEUE_TRIM,
+    PLUM_QUEUE_WATCH,
     PLUM_QUEUE_OPS
 } plum_queue_op_t;
 
@@ -105,6 +106,9 @@ typedef enum {
  *            neither lease nor time}.  It looks at 1,000 entries
  * trim    KEYS STREAM                       ARGV age ms, groups ...
  *         -> entries that were taken away
+ * watch   KEYS STREAM LEASE CTL DEAD
+ *         -> {entries that wait; that are leased; dead letters; ms since the
+ *            oldest was accepted (0: none waits or is leased); 1: paused}
  */
 
 const plum_script_t *plum_queue_script(plum_queue_op_t op);

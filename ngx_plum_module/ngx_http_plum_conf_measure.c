@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum_conf.h>
+#include <ngx_http_plum_queue.h>
 #include <ngx_http_plum_status.h>
 
 #include <plum_escape.h>
@@ -31,6 +32,11 @@ static ngx_http_plum_measured_t *ngx_http_plum_measure_create(ngx_conf_t *cf,
 static ngx_int_t ngx_http_plum_measure_secrets(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_measured_t *measured,
     ngx_http_plum_loc_conf_t *plcf);
+static ngx_int_t ngx_http_plum_measure_stores(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf);
+static ngx_plum_metrics_set_t *ngx_http_plum_measure_set(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, const char *kind, ngx_str_t *one,
+    ngx_str_t *two, ngx_uint_t ncells);
 static ngx_int_t ngx_http_plum_measure_secret_of(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_measured_t *measured,
     const ngx_plum_secret_t *secret);
@@ -137,7 +143,69 @@ ngx_http_plum_conf_measure(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
         }
     }
 
+    return ngx_http_plum_measure_stores(cf, pmcf);
+}
+
+
+static ngx_int_t
+ngx_http_plum_measure_stores(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf)
+{
+    ngx_uint_t               i, k;
+    ngx_plum_store_t       **store;
+    ngx_plum_queue_t        *queue;
+    ngx_http_plum_queue_t  **queues;
+
+    store = pmcf->stores.elts;
+
+    for (i = 0; i < pmcf->stores.nelts; i++) {
+        store[i]->metrics = ngx_http_plum_measure_set(cf, pmcf, "store",
+                                             &store[i]->name, &store[i]->node,
+                                             NGX_PLUM_STORE_CELLS);
+        if (store[i]->metrics == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    queues = pmcf->queues.elts;
+
+    for (i = 0; i < pmcf->queues.nelts; i++) {
+        queue = &queues[i]->queue;
+
+        for (k = 0; k < queue->ntargets; k++) {
+
+            if (queue->targets[k].published) {
+                continue;
+            }
+
+            queue->targets[k].metrics = ngx_http_plum_measure_set(cf, pmcf,
+                                             "queue", &queue->name,
+                                             &queue->targets[k].name,
+                                             NGX_PLUM_QUEUE_CELLS);
+            if (queue->targets[k].metrics == NULL) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
     return NGX_OK;
+}
+
+
+static ngx_plum_metrics_set_t *
+ngx_http_plum_measure_set(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
+    const char *kind, ngx_str_t *one, ngx_str_t *two, ngx_uint_t ncells)
+{
+    ngx_str_t  key;
+
+    key.data = ngx_pnalloc(cf->temp_pool, ngx_strlen(kind) + one->len
+                                          + two->len + sizeof("  "));
+    if (key.data == NULL) {
+        return NULL;
+    }
+
+    key.len = ngx_sprintf(key.data, "%s %V %V", kind, one, two) - key.data;
+
+    return ngx_plum_metrics_add(cf, pmcf->metrics, &key, ncells);
 }
 
 

@@ -54,6 +54,8 @@ $c->silent('a name without a page', on => 'plum on name=orders;',
 $c->silent('a location inside where plum is off', inside =>
     'location /hook/status { plum off; plum_status; }');
 $c->silent('two pages', server => 'location /again { plum_status; }');
+$c->silent('stores of any name', http => join ' ', map {
+    qq(plum_store "$_" memory:1m;) } 'status', ':status', 'plum:status');
 $c->silent('a page and no gate', on => '', parts => {sign => ''});
 
 my ($bytes, $complaint) = $c->try_config(on => "plum on name=a\xc3;");

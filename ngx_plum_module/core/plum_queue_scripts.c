@@ -277,6 +277,25 @@ static const plum_script_t  plum_queue_trim = PLUM_SCRIPT(
     "return redis.call('XTRIM', KEYS[1], 'MINID', first)\n");
 
 
+/* only commands that the other scripts use, so that no ACL need change */
+
+static const plum_script_t  plum_queue_watch = PLUM_SCRIPT(
+    "914af4ca64e9faacaf17504135d73add425fbfb0",
+    PLUM_QUEUE_NOW
+    "local held = #redis.call('ZRANGE', KEYS[2], 0, -1)\n"
+    "local n = redis.call('XLEN', KEYS[1])\n"
+    "local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]\n"
+    "local age = 0\n"
+    "if first then\n"
+    "    age = math.max(0, now - string.match(first[1], '^%d+'))\n"
+    "end\n"
+    "local pause = redis.call('HMGET', KEYS[3], 'paused', 'until')\n"
+    "local till = tonumber(pause[2] or 0) or 0\n"
+    "local paused = pause[1] and (till == 0 or till > now)\n"
+    "return {math.max(0, n - held), held, redis.call('XLEN', KEYS[4]), age,\n"
+    "    paused and 1 or 0}\n");
+
+
 /* t/unit/test_queue.c compares each SHA-1 with its text */
 
 static const plum_script_t *const  plum_queue_scripts[PLUM_QUEUE_OPS] = {
@@ -287,7 +306,8 @@ static const plum_script_t *const  plum_queue_scripts[PLUM_QUEUE_OPS] = {
     &plum_queue_again,
     &plum_queue_dead,
     &plum_queue_sweep,
-    &plum_queue_trim
+    &plum_queue_trim,
+    &plum_queue_watch
 };
 
 

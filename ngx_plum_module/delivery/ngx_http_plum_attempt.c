@@ -39,6 +39,7 @@ static ngx_int_t ngx_http_plum_attempt_request(
     ngx_http_plum_attempt_t *attempt);
 static void ngx_http_plum_attempt_tick(ngx_event_t *ev);
 static void ngx_http_plum_attempt_end(void *data);
+static void ngx_http_plum_attempt_measure(ngx_http_plum_attempt_t *attempt);
 static void ngx_http_plum_attempt_settle(ngx_http_plum_attempt_t *attempt,
     const ngx_http_plum_outcome_t *outcome);
 static void ngx_http_plum_attempt_failed(ngx_http_plum_attempt_t *attempt,
@@ -53,6 +54,22 @@ static ngx_int_t ngx_http_plum_attempt_body_filter(ngx_http_request_t *r,
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+static const ngx_plum_metrics_bucket_t
+    ngx_http_plum_delivery_buckets[NGX_PLUM_DELIVERY_BUCKETS] =
+{
+    { 1000000, "0.001" }, { 2500000, "0.0025" }, { 5000000, "0.005" },
+    { 10000000, "0.01" }, { 25000000, "0.025" }, { 50000000, "0.05" },
+    { 100000000, "0.1" }, { 250000000, "0.25" }, { 500000000, "0.5" },
+    { 1000000000, "1" }, { 5000000000, "5" }, { 30000000000, "30" },
+    { 60000000000, "60" }
+};
+
+
+const ngx_plum_metrics_histogram_t  ngx_http_plum_delivery_histogram = {
+    ngx_http_plum_delivery_buckets, NGX_PLUM_DELIVERY_BUCKETS
+};
 
 
 void
@@ -98,6 +115,10 @@ ngx_http_plum_attempt_start(ngx_http_plum_taker_t *taker,
 
     ngx_add_timer(&attempt->timer,
                   ngx_min(entry->lease / 3, NGX_HTTP_PLUM_TICK));
+
+    if (taker->consumer->target->metrics) {
+        attempt->began = ngx_plum_metrics_clock();
+    }
 
     ngx_http_plum_made_run(&attempt->made);
 }
@@ -277,6 +298,7 @@ ngx_http_plum_attempt_end(void *data)
     }
 
     ngx_http_plum_attempt_settle(attempt, &outcome);
+    ngx_http_plum_attempt_measure(attempt);
     ngx_http_plum_places_end(taker, attempt->place, &outcome, &change);
     ngx_http_plum_attempt_report(attempt, &outcome, &change);
 
@@ -285,6 +307,26 @@ ngx_http_plum_attempt_end(void *data)
     if (taker->todo) {
         ngx_post_event(&taker->wake, &ngx_posted_events);
     }
+}
+
+
+static void
+ngx_http_plum_attempt_measure(ngx_http_plum_attempt_t *attempt)
+{
+    ngx_plum_metrics_set_t  *set;
+
+    set = attempt->taker->consumer->target->metrics;
+
+    if (set == NULL) {
+        return;
+    }
+
+    ngx_plum_metrics_count(set, NGX_PLUM_QUEUE_DELIVERED + attempt->delivery
+                                - NGX_HTTP_PLUM_DELIVERED, 1);
+
+    ngx_plum_metrics_observe(set, NGX_PLUM_QUEUE_SECONDS,
+                             &ngx_http_plum_delivery_histogram,
+                             ngx_plum_metrics_clock() - attempt->began);
 }
 
 

@@ -313,6 +313,22 @@ ngx_http_plum_places_look(ngx_http_plum_taker_t *taker, ngx_msec_t ms)
 }
 
 
+ngx_uint_t
+ngx_http_plum_places_broken(ngx_http_plum_taker_t *taker)
+{
+    ngx_uint_t               broken;
+    ngx_http_plum_shared_t  *shared;
+
+    shared = ngx_http_plum_places_lock(taker);
+
+    broken = (shared->breaker.state == PLUM_BREAKER_OPEN);
+
+    ngx_http_plum_places_unlock(taker);
+
+    return broken;
+}
+
+
 void
 ngx_http_plum_places_timer(ngx_http_plum_taker_t *taker, ngx_msec_t ms)
 {

@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_plum_redis_conn.h>
+#include <ngx_plum_redis_client.h>
 
 
 /* Log messages about a node: one for each change of its state. */
@@ -37,6 +37,10 @@ ngx_plum_redis_report_lost(ngx_plum_redis_conn_t *conn, ngx_err_t err,
         ngx_log_error(NGX_LOG_ERR, &conn->log, err,
                       "plum: redis is unavailable: %s", text);
         conn->reported = 1;
+
+        if (conn->client->user->down) {
+            conn->client->user->down(conn->client->data);
+        }
 
     } else {
         ngx_log_error(NGX_LOG_INFO, &conn->log, err,

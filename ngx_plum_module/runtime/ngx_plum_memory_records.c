@@ -135,6 +135,8 @@ ngx_plum_memory_create(ngx_plum_memory_op_t *op)
     record->next = *bucket;
     *bucket = record;
 
+    op->memory->shared->records++;
+
     return record;
 }
 
@@ -172,6 +174,8 @@ ngx_plum_memory_remove(ngx_plum_memory_t *memory,
     }
 
     *p = record->next;
+
+    memory->shared->records--;
 
     if (record->answer.data) {
         ngx_slab_free_locked(memory->shpool, record->answer.data);
@@ -273,10 +277,12 @@ ngx_plum_memory_forget(ngx_plum_memory_op_t *op)
         return NGX_DECLINED;
     }
 
-    if (record->expires > op->now
-        && ngx_plum_memory_due(&memory->shared->forgot, op->now))
-    {
-        op->forgot = 1;
+    if (record->expires > op->now) {
+        memory->shared->evictions++;
+
+        if (ngx_plum_memory_due(&memory->shared->forgot, op->now)) {
+            op->forgot = 1;
+        }
     }
 
     ngx_plum_memory_remove(memory, record);

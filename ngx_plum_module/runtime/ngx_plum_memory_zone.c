@@ -10,7 +10,7 @@
 
 
 #define NGX_PLUM_MEMORY_MAGIC    0x504c554d
-#define NGX_PLUM_MEMORY_LAYOUT   2
+#define NGX_PLUM_MEMORY_LAYOUT   3
 
 /*
  * The fraction of the zone that buckets take: about one bucket for each record
@@ -109,6 +109,8 @@ ngx_plum_memory_create_zone(ngx_plum_memory_t *memory,
      *     shared->now = 0;
      *     shared->forgot = 0;
      *     shared->bare = 0;
+     *     shared->records = 0;
+     *     shared->evictions = 0;
      *     shared->buckets[] = NULL;
      */
 
@@ -254,4 +256,25 @@ ngx_plum_memory_report(ngx_plum_memory_op_t *op, ngx_log_t *log)
                       "plum store \"%V\" is full: what could be forgotten "
                       "made no room for a claim, enlarge its zone", store);
     }
+}
+
+
+void
+ngx_plum_memory_usage(ngx_plum_store_t *store, ngx_plum_store_usage_t *usage)
+{
+    ngx_uint_t          pages;
+    ngx_slab_pool_t    *shpool;
+    ngx_plum_memory_t  *memory;
+
+    memory = store->data;
+    shpool = memory->shpool;
+    pages = shpool->last - shpool->pages;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    usage->records = memory->shared->records;
+    usage->evictions = memory->shared->evictions;
+    usage->bytes = (uint64_t) (pages - shpool->pfree) * ngx_pagesize;
+
+    ngx_shmtx_unlock(&shpool->mutex);
 }

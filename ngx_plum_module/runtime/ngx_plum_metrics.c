@@ -44,8 +44,11 @@ static ngx_int_t ngx_plum_metrics_block(ngx_slab_pool_t *shpool,
 ngx_plum_metrics_t *
 ngx_plum_metrics_create(ngx_conf_t *cf, void *tag)
 {
-    ngx_str_t            name = ngx_string("plum_status");
     ngx_plum_metrics_t  *metrics;
+
+    /* the zones of stores and consumers begin with "plum_" */
+
+    ngx_str_t            name = ngx_string("plum:status");
 
     metrics = ngx_pcalloc(cf->pool, sizeof(ngx_plum_metrics_t));
     if (metrics == NULL) {
@@ -146,6 +149,7 @@ ngx_plum_metrics_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     workers = ngx_plum_metrics_workers(metrics);
+    metrics->workers = workers;
     set = metrics->sets.elts;
 
     for (i = 0; i < metrics->sets.nelts; i++) {
@@ -359,6 +363,28 @@ ngx_plum_metrics_latest(const ngx_plum_metrics_set_t *set, ngx_uint_t cell)
     }
 
     return latest;
+}
+
+
+uint64_t
+ngx_plum_metrics_least(const ngx_plum_metrics_t *metrics,
+    const ngx_plum_metrics_set_t *set, ngx_uint_t cell)
+{
+    uint64_t    least, value;
+    ngx_uint_t  i, n;
+
+    least = 0;
+    n = set->record ? ngx_min(set->record->nblocks, metrics->workers) : 0;
+
+    for (i = 0; i < n; i++) {
+        value = set->record->blocks[i][cell];
+
+        if (value && (least == 0 || value < least)) {
+            least = value;
+        }
+    }
+
+    return least;
 }
 
 

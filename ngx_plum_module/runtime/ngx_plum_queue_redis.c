@@ -14,6 +14,8 @@ static ngx_int_t ngx_plum_queue_join(ngx_conf_t *cf,
     ngx_str_t *name, plum_str_t *key);
 static void ngx_plum_queue_ready(void *data);
 static void ngx_plum_queue_closed(void *data);
+static void ngx_plum_queue_accepts_ready(void *data);
+static void ngx_plum_queue_accepts_down(void *data);
 
 
 static const ngx_plum_queue_ops_t  ngx_plum_queue_redis_ops = {
@@ -28,7 +30,7 @@ static const ngx_plum_queue_ops_t  ngx_plum_queue_redis_ops = {
 
 
 static const ngx_plum_redis_user_t  ngx_plum_queue_takes = {
-    NULL, 0, ngx_plum_queue_ready, ngx_plum_queue_closed
+    NULL, 0, ngx_plum_queue_ready, ngx_plum_queue_closed, NULL
 };
 
 
@@ -51,6 +53,7 @@ ngx_plum_queue_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
     }
 
     redis->queue = queue;
+    redis->store = store;
     redis->conf = &other->conf;
 
     for (i = 0; i < queue->ntargets; i++) {
@@ -64,6 +67,8 @@ ngx_plum_queue_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
 
     accepts->checks = ngx_plum_queue_checks;
     accepts->nchecks = ngx_plum_queue_nchecks;
+    accepts->ready = ngx_plum_queue_accepts_ready;
+    accepts->down = ngx_plum_queue_accepts_down;
 
     redis->accepts = ngx_plum_redis_create(cf, redis->conf, accepts, redis);
     redis->takes = ngx_plum_redis_create(cf, redis->conf,
@@ -98,9 +103,11 @@ ngx_plum_queue_keys(ngx_conf_t *cf, ngx_plum_queue_redis_t *redis)
     redis->keys = ngx_pcalloc(cf->pool, PLUM_QUEUE_TARGETS * shards
                                         * sizeof(ngx_plum_queue_keys_t));
     redis->levels = ngx_pcalloc(cf->pool, PLUM_QUEUE_TARGETS * shards);
+    redis->rounds = ngx_pcalloc(cf->pool, PLUM_QUEUE_TARGETS
+                                          * sizeof(ngx_plum_queue_round_t));
 
     if (redis->records == NULL || redis->keys == NULL
-        || redis->levels == NULL)
+        || redis->levels == NULL || redis->rounds == NULL)
     {
         return NGX_ERROR;
     }
@@ -187,6 +194,7 @@ ngx_plum_queue_ready(void *data)
 
     ngx_plum_settle_all(&redis->settler);
     ngx_plum_queue_keep_start(redis);
+    ngx_plum_queue_watch_start(redis);
 
     if (queue->listener) {
         queue->listener->ready(queue);
@@ -200,5 +208,26 @@ ngx_plum_queue_closed(void *data)
     ngx_plum_queue_redis_t *redis = data;
 
     ngx_plum_queue_keep_stop(redis);
+    ngx_plum_queue_watch_stop(redis);
     ngx_plum_queue_settle_exit(redis);
+}
+
+
+static void
+ngx_plum_queue_accepts_ready(void *data)
+{
+    ngx_plum_queue_redis_t *redis = data;
+
+    ngx_plum_store_state(redis->store, NGX_PLUM_STORE_QUEUE_UP,
+                         NGX_PLUM_STORE_IS_UP);
+}
+
+
+static void
+ngx_plum_queue_accepts_down(void *data)
+{
+    ngx_plum_queue_redis_t *redis = data;
+
+    ngx_plum_store_state(redis->store, NGX_PLUM_STORE_QUEUE_UP,
+                         NGX_PLUM_STORE_IS_DOWN);
 }

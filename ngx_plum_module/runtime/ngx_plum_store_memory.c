@@ -92,6 +92,8 @@ ngx_plum_store_memory_claim(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
     claim->answer.len = len;
     claim->answer.data = len ? p : NULL;
 
+    ngx_plum_store_count(store, NGX_PLUM_CLAIM, claim->outcome);
+
     ngx_plum_memory_report(&op, claim->log);
 
     ngx_log_debug3(NGX_LOG_DEBUG_CORE, claim->log, 0,
@@ -179,6 +181,10 @@ ngx_plum_store_memory_renew(ngx_plum_store_t *store, ngx_plum_claim_t *claim)
 
     ngx_plum_memory_report(&op, claim->log);
 
+    ngx_plum_store_count(store, NGX_PLUM_RENEW,
+                         (queue == NULL) ? NGX_PLUM_OP_NOT_SENT
+                         : record ? NGX_PLUM_OP_OK : NGX_PLUM_OP_LOST);
+
     if (queue == NULL) {
         return NGX_ERROR;
     }
@@ -215,6 +221,8 @@ ngx_plum_store_memory_commit(ngx_plum_store_t *store, ngx_plum_claim_t *claim,
     ngx_log_debug2(NGX_LOG_DEBUG_CORE, claim->log, 0,
                    "plum store \"%V\" commit: %d",
                    &store->name, (int) outcome);
+
+    ngx_plum_store_count(store, NGX_PLUM_COMMIT, outcome);
 
     if (outcome == NGX_PLUM_OP_LOST) {
         ngx_plum_store_memory_lost(store, claim, "committed");
@@ -293,6 +301,9 @@ ngx_plum_store_memory_release(ngx_plum_store_t *store,
     }
 
     ngx_plum_memory_unlock(&op);
+
+    ngx_plum_store_count(store, NGX_PLUM_RELEASE,
+                         record ? NGX_PLUM_OP_OK : NGX_PLUM_OP_LOST);
 
     if (record == NULL) {
         ngx_plum_store_memory_lost(store, claim, "released");
@@ -411,6 +422,8 @@ ngx_plum_store_memory(ngx_conf_t *cf, ngx_plum_store_t *store,
 
     store->data = memory;
     store->ops = &ngx_plum_store_memory_ops;
+    store->usage = ngx_plum_memory_usage;
+    ngx_str_set(&store->node, "memory");
 
     return NGX_CONF_OK;
 }

@@ -13,6 +13,22 @@ static ngx_int_t ngx_plum_store_op_judge(ngx_plum_redis_call_t *call,
 
 /* one block: the operation, the key, the state of the record, the answer */
 
+static const ngx_plum_metrics_bucket_t
+    ngx_plum_store_buckets[NGX_PLUM_STORE_BUCKETS] =
+{
+    { 50000, "5e-05" }, { 100000, "0.0001" }, { 250000, "0.00025" },
+    { 500000, "0.0005" }, { 1000000, "0.001" }, { 2500000, "0.0025" },
+    { 5000000, "0.005" }, { 10000000, "0.01" }, { 25000000, "0.025" },
+    { 50000000, "0.05" }, { 100000000, "0.1" }, { 250000000, "0.25" },
+    { 500000000, "0.5" }, { 1000000000, "1" }
+};
+
+
+const ngx_plum_metrics_histogram_t  ngx_plum_store_histogram = {
+    ngx_plum_store_buckets, NGX_PLUM_STORE_BUCKETS
+};
+
+
 ngx_plum_store_op_t *
 ngx_plum_store_op(ngx_plum_store_redis_t *redis, ngx_plum_claim_t *claim,
     plum_record_kind_t kind, ngx_str_t *answer)
@@ -86,7 +102,50 @@ ngx_plum_store_op_send(ngx_plum_store_op_t *op)
     call->adds = (op->kind == PLUM_RECORD_CLAIM
                   || op->kind == PLUM_RECORD_COMMIT);
 
-    return ngx_plum_redis_call(op->store->client, call);
+    op->began = op->store->store->metrics ? ngx_plum_metrics_clock() : 0;
+
+    if (ngx_plum_redis_call(op->store->client, call) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    ngx_plum_store_count(op->store->store, op->kind, NGX_PLUM_OP_NOT_SENT);
+
+    return NGX_DECLINED;
+}
+
+
+void
+ngx_plum_store_op_measure(ngx_plum_store_op_t *op,
+    ngx_plum_redis_status_e status)
+{
+    ngx_plum_outcome_e       outcome;
+    ngx_plum_metrics_set_t  *set;
+
+    if (op->began == 0 || status == NGX_PLUM_REDIS_CLOSED) {
+        return;
+    }
+
+    outcome = NGX_PLUM_OP_UNKNOWN;
+
+    if (status == NGX_PLUM_REDIS_NOT_SENT || status == NGX_PLUM_REDIS_REFUSED)
+    {
+        outcome = NGX_PLUM_OP_NOT_SENT;
+
+    } else if (status == NGX_PLUM_REDIS_OK) {
+        outcome = (op->result.outcome == PLUM_RECORD_BUSY) ? NGX_PLUM_OP_BUSY
+                  : (op->result.outcome == PLUM_RECORD_DONE) ? NGX_PLUM_OP_DONE
+                  : (op->result.outcome == PLUM_RECORD_LOST) ? NGX_PLUM_OP_LOST
+                  : NGX_PLUM_OP_OK;
+    }
+
+    set = op->store->store->metrics;
+
+    ngx_plum_store_count(op->store->store, op->kind, outcome);
+
+    ngx_plum_metrics_observe(set, NGX_PLUM_STORE_SECONDS + op->kind
+                             * ngx_plum_metrics_cells(NGX_PLUM_STORE_BUCKETS),
+                             &ngx_plum_store_histogram,
+                             ngx_plum_metrics_clock() - op->began);
 }
 
 

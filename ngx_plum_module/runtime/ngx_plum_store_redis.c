@@ -40,6 +40,10 @@ static ngx_int_t ngx_plum_store_redis_repeat(ngx_plum_store_op_t *op);
 static ngx_plum_outcome_e ngx_plum_store_redis_outcome(
     ngx_plum_claim_t *claim, plum_record_result_t *result);
 static void ngx_plum_store_redis_compensate(ngx_plum_store_op_t *op);
+static void ngx_plum_store_redis_ready(void *data);
+static void ngx_plum_store_redis_down(void *data);
+static void ngx_plum_store_redis_node(ngx_plum_store_t *store,
+    ngx_str_t *address);
 static char *ngx_plum_store_redis_finish(ngx_conf_t *cf,
     ngx_plum_store_t *store, ngx_resolver_t *resolver);
 static ngx_int_t ngx_plum_store_redis_policy(void *data, ngx_uint_t *state,
@@ -68,8 +72,9 @@ static const ngx_plum_redis_check_t  ngx_plum_store_redis_checks[] = {
 
 static const ngx_plum_redis_user_t  ngx_plum_store_redis_user = {
     ngx_plum_store_redis_checks, 1,
-    ngx_plum_store_settle_all,
-    ngx_plum_store_settle_exit
+    ngx_plum_store_redis_ready,
+    ngx_plum_store_settle_exit,
+    ngx_plum_store_redis_down
 };
 
 
@@ -213,6 +218,8 @@ ngx_plum_store_redis_claimed(ngx_plum_redis_call_t *call,
     op = call->data;
     claim = op->claim;
 
+    ngx_plum_store_op_measure(op, status);
+
     if (status == NGX_PLUM_REDIS_UNKNOWN
         && ngx_plum_store_redis_repeat(op) == NGX_OK)
     {
@@ -350,6 +357,8 @@ ngx_plum_store_redis_renewed(ngx_plum_redis_call_t *call,
 
     op = call->data;
 
+    ngx_plum_store_op_measure(op, status);
+
     if (status == NGX_PLUM_REDIS_OK
         && op->result.outcome == PLUM_RECORD_LOST)
     {
@@ -359,6 +368,28 @@ ngx_plum_store_redis_renewed(ngx_plum_redis_call_t *call,
     }
 
     ngx_free(op);
+}
+
+
+static void
+ngx_plum_store_redis_ready(void *data)
+{
+    ngx_plum_store_redis_t *redis = data;
+
+    ngx_plum_store_state(redis->store, NGX_PLUM_STORE_UP,
+                         NGX_PLUM_STORE_IS_UP);
+
+    ngx_plum_store_settle_all(redis);
+}
+
+
+static void
+ngx_plum_store_redis_down(void *data)
+{
+    ngx_plum_store_redis_t *redis = data;
+
+    ngx_plum_store_state(redis->store, NGX_PLUM_STORE_UP,
+                         NGX_PLUM_STORE_IS_DOWN);
 }
 
 
@@ -408,6 +439,8 @@ ngx_plum_store_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
         return NGX_CONF_ERROR;
     }
 
+    redis->store = store;
+
     store->data = redis;
     store->ops = &ngx_plum_store_redis_ops;
     store->replicates = 1;
@@ -426,10 +459,41 @@ ngx_plum_store_redis(ngx_conf_t *cf, ngx_plum_store_t *store,
         return NGX_CONF_ERROR;
     }
 
+    ngx_plum_store_redis_node(store, address);
+
     redis->client = ngx_plum_redis_create(cf, &redis->conf,
                                           &ngx_plum_store_redis_user, redis);
 
     return redis->client ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* the address as it is written, without user, database and master */
+
+static void
+ngx_plum_store_redis_node(ngx_plum_store_t *store, ngx_str_t *address)
+{
+    u_char  *p, *last;
+
+    store->node = *address;
+
+    if (address->len && address->data[0] == '/') {
+        return;
+    }
+
+    last = address->data + address->len;
+    p = ngx_strlchr(address->data, last, '@');
+
+    if (p) {
+        store->node.data = p + 1;
+        store->node.len = last - p - 1;
+    }
+
+    p = ngx_strlchr(store->node.data, last, '/');
+
+    if (p) {
+        store->node.len = p - store->node.data;
+    }
 }
 
 

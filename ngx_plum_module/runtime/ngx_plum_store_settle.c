@@ -74,6 +74,8 @@ ngx_plum_store_settled(ngx_plum_redis_call_t *call,
 
     op = call->data;
 
+    ngx_plum_store_op_measure(op, status);
+
     if (status == NGX_PLUM_REDIS_CLOSED) {
         ngx_free(op);
         return;

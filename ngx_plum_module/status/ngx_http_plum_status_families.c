@@ -51,7 +51,48 @@ static const ngx_http_plum_metric_t  ngx_http_plum_metrics[] = {
 
     { "plum_upstream_seconds",
       "Time from the gate to the upstream's answer.",
-      NGX_HTTP_PLUM_HISTOGRAM, 1, ngx_http_plum_status_upstream }
+      NGX_HTTP_PLUM_HISTOGRAM, 1, ngx_http_plum_status_upstream },
+
+    { "plum_store_up", "Whether every worker can use the store.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_store_up },
+
+    { "plum_store_operations_total", "Operations of the store by outcome.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_store_operations },
+
+    { "plum_store_seconds", "Time until Redis has answered an operation.",
+      NGX_HTTP_PLUM_HISTOGRAM, 1, ngx_http_plum_status_store_seconds },
+
+    { "plum_store_records", "Records in the zone of a memory store.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_store_records },
+
+    { "plum_store_bytes", "Bytes in use in the zone of a memory store.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_store_bytes },
+
+    { "plum_store_evictions_total",
+      "Records that a full memory store has forgotten early.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_store_evictions },
+
+    { "plum_queue_waiting", "Events that wait, for all hosts.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_queue_waiting },
+
+    { "plum_queue_in_flight", "Events that are being delivered.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_queue_in_flight },
+
+    { "plum_queue_dead", "Dead letters.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_queue_dead },
+
+    { "plum_queue_oldest_seconds",
+      "How long ago the oldest event was accepted that is not delivered.",
+      NGX_HTTP_PLUM_GAUGE, 1, ngx_http_plum_status_queue_oldest },
+
+    { "plum_deliveries_total", "Attempts to deliver by outcome.",
+      NGX_HTTP_PLUM_COUNTER, 0, ngx_http_plum_status_deliveries },
+
+    { "plum_delivery_seconds", "Time that an attempt to deliver took.",
+      NGX_HTTP_PLUM_HISTOGRAM, 1, ngx_http_plum_status_delivery_seconds },
+
+    { "plum_consumer_state", "Whether deliveries go on: 1 for one state.",
+      NGX_HTTP_PLUM_GAUGE, 0, ngx_http_plum_status_consumer_state }
 };
 
 

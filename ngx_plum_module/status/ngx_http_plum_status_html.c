@@ -50,18 +50,26 @@ void
 ngx_http_plum_status_html(ngx_http_plum_status_t *status,
     ngx_http_plum_text_t *text)
 {
+    ngx_uint_t  n;
+
     ngx_http_plum_html_head(status, text);
 
     ngx_http_plum_text(text, "<h2>What needs attention</h2>\n"
                              "<ul id=\"attention\">\n");
 
-    if (ngx_http_plum_html_gate_findings(status, text) == 0) {
+    n = ngx_http_plum_html_gate_findings(status, text);
+    n += ngx_http_plum_html_store_findings(status, text);
+    n += ngx_http_plum_html_queue_findings(status, text);
+
+    if (n == 0) {
         ngx_http_plum_text(text, "<li class=\"good\">Nothing.</li>\n");
     }
 
     ngx_http_plum_text(text, "</ul>\n");
 
     ngx_http_plum_html_gates(status, text);
+    ngx_http_plum_html_stores(status, text);
+    ngx_http_plum_html_queues(status, text);
 
     ngx_http_plum_text(text, "</body>\n</html>\n");
 }
