@@ -89,35 +89,44 @@ static const ngx_str_t  ngx_http_plum_answers[] = {
  * values change while the request is judged, so they must not be cached.
  */
 
-#define ngx_http_plum_var(name, getter)                                       \
-    { ngx_string(name), NULL, ngx_http_plum_variable, (uintptr_t) getter,     \
+#define ngx_http_plum_var(name, handler, data)                                \
+    { ngx_string(name), NULL, handler, (uintptr_t) (data),                    \
       NGX_HTTP_VAR_NOCACHEABLE, 0 }
 
-#define ngx_http_plum_var_str(name, field)                                    \
-    { ngx_string(name), NULL, ngx_http_plum_variable_str,                     \
-      offsetof(ngx_http_plum_ctx_t, field), NGX_HTTP_VAR_NOCACHEABLE, 0 }
-
-#define ngx_http_plum_var_size(name, field)                                   \
-    { ngx_string(name), NULL, ngx_http_plum_variable_size,                    \
-      offsetof(ngx_http_plum_ctx_t, field), NGX_HTTP_VAR_NOCACHEABLE, 0 }
+#define ngx_http_plum_of(field)  offsetof(ngx_http_plum_ctx_t, field)
 
 
 static ngx_http_variable_t  ngx_http_plum_vars[] = {
-    ngx_http_plum_var("plum_verdict", ngx_http_plum_get_verdict),
-    ngx_http_plum_var("plum_reason", ngx_http_plum_get_reason),
-    ngx_http_plum_var("plum_secret", ngx_http_plum_get_secret),
-    ngx_http_plum_var("plum_signed_id", ngx_http_plum_get_signed_id),
-    ngx_http_plum_var("plum_event_type", ngx_http_plum_get_event_type),
-    ngx_http_plum_var_str("plum_key", key),
-    ngx_http_plum_var_str("plum_record", claim.key),
-    ngx_http_plum_var("plum_dedupe", ngx_http_plum_get_dedupe),
-    ngx_http_plum_var("plum_answer", ngx_http_plum_get_answer),
-    ngx_http_plum_var("plum_bytes_in", ngx_http_plum_get_bytes_in),
-    ngx_http_plum_var_size("plum_bytes_out", clean.len),
-    ngx_http_plum_var_size("plum_dropped", dropped),
-    ngx_http_plum_var_str("plum_body", clean),
-    ngx_http_plum_var("plum_body_sha256", ngx_http_plum_get_body_sha256),
-    ngx_http_plum_var_str("plum_tls_version", tls_version),
+    ngx_http_plum_var("plum_verdict", ngx_http_plum_variable,
+                      ngx_http_plum_get_verdict),
+    ngx_http_plum_var("plum_reason", ngx_http_plum_variable,
+                      ngx_http_plum_get_reason),
+    ngx_http_plum_var("plum_secret", ngx_http_plum_variable,
+                      ngx_http_plum_get_secret),
+    ngx_http_plum_var("plum_signed_id", ngx_http_plum_variable,
+                      ngx_http_plum_get_signed_id),
+    ngx_http_plum_var("plum_event_type", ngx_http_plum_variable,
+                      ngx_http_plum_get_event_type),
+    ngx_http_plum_var("plum_key", ngx_http_plum_variable_str,
+                      ngx_http_plum_of(key)),
+    ngx_http_plum_var("plum_record", ngx_http_plum_variable_str,
+                      ngx_http_plum_of(claim.key)),
+    ngx_http_plum_var("plum_dedupe", ngx_http_plum_variable,
+                      ngx_http_plum_get_dedupe),
+    ngx_http_plum_var("plum_answer", ngx_http_plum_variable,
+                      ngx_http_plum_get_answer),
+    ngx_http_plum_var("plum_bytes_in", ngx_http_plum_variable,
+                      ngx_http_plum_get_bytes_in),
+    ngx_http_plum_var("plum_bytes_out", ngx_http_plum_variable_size,
+                      ngx_http_plum_of(clean.len)),
+    ngx_http_plum_var("plum_dropped", ngx_http_plum_variable_size,
+                      ngx_http_plum_of(dropped)),
+    ngx_http_plum_var("plum_body", ngx_http_plum_variable_str,
+                      ngx_http_plum_of(clean)),
+    ngx_http_plum_var("plum_body_sha256", ngx_http_plum_variable,
+                      ngx_http_plum_get_body_sha256),
+    ngx_http_plum_var("plum_tls_version", ngx_http_plum_variable_str,
+                      ngx_http_plum_of(tls_version)),
 
       ngx_http_null_variable
 };
