@@ -3,7 +3,7 @@
 # make help   the rest
 
 .PHONY: all run test module unit check-t check-unit compdb lint clean \
-        help FORCE
+        man install-tools help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -21,8 +21,9 @@ PACKAGES_build  = gcc libc6-dev make pkg-config nginx nginx-dev libssl-dev \
                   libjansson-dev libhiredis-dev
 PACKAGES_run    = $(PACKAGES_build) openssl perl libio-socket-ssl-perl \
                   ca-certificates redis-server
-PACKAGES_test   = $(PACKAGES_run) curl faketime libcmocka-dev prometheus \
-                  libcryptx-perl spin \
+PACKAGES_man    = perl help2man lowdown
+PACKAGES_test   = $(PACKAGES_run) $(PACKAGES_man) curl faketime \
+                  libcmocka-dev prometheus libcryptx-perl spin groff \
                   libnginx-mod-http-lua libnginx-mod-http-ndk \
                   libnginx-mod-http-headers-more-filter \
                   libnginx-mod-http-modsecurity libnginx-mod-http-js \
@@ -162,6 +163,47 @@ compdb: deps-compdb
 	cd $(NGINX_SRC) && bear --output $(CURDIR)/compile_commands.json -- \
 	    $(MAKE) -s -B -f $(CURDIR)/$(BUILD)/objs/Makefile modules
 
+# --- the tools, and the manual pages: made of --help and of DIRECTIVES.md
+
+TOOLS    = plum-send plum-queue plum-policy
+MAN      = $(BUILD)/man
+MANPAGES = $(TOOLS:%=$(MAN)/%.1) $(MAN)/ngx_http_plum_module.5
+VERSION  = $(shell sed -n 's/^Changes with ngx_plum_module \([^ ]*\) .*/\1/p' \
+             CHANGES | head -n 1)
+PREFIX   = /usr/local
+SHARE    = $(DESTDIR)$(PREFIX)/share
+
+WHAT_plum-send   = sign a webhook delivery and post it
+WHAT_plum-queue  = look into a durable queue of ngx_http_plum_module
+WHAT_plum-policy = what is in force at each gate of ngx_http_plum_module
+
+man: $(MANPAGES)
+
+$(MAN)/%.1: tools/% docs/man.h2m CHANGES Makefile
+	@mkdir -p $(@D)
+	@help2man --no-info --section=1 --name="$(WHAT_$*)" \
+	    --version-string="$(VERSION)" --include=docs/man.h2m --output=$@ $<
+
+$(MAN)/ngx_http_plum_module.5: docs/man.md docs/DIRECTIVES.md CHANGES Makefile
+	@mkdir -p $(@D)
+	@cat docs/man.md docs/DIRECTIVES.md | lowdown -s -tman --nroff-nolinks \
+	    --parse-no-intraemph -M title=ngx_http_plum_module -M section=5 \
+	    -M volume="NGINX modules" -M source="ngx_plum_module $(VERSION)" \
+	    -M shiftheadinglevelby=-1 | sed 's/\\\\e|/|/g' > $@
+
+# not the module itself, whose place only NGINX's own "make install" knows
+install-tools: man
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 \
+	    $(SHARE)/ngx_plum_module/lib/Plum/Policy
+	install -m 644 $(filter %.1,$(MANPAGES)) $(SHARE)/man/man1
+	install -m 644 $(filter %.5,$(MANPAGES)) $(SHARE)/man/man5
+	install $(TOOLS:%=tools/%) $(SHARE)/ngx_plum_module
+	install -m 644 tools/lib/Plum/*.pm $(SHARE)/ngx_plum_module/lib/Plum
+	install -m 644 tools/lib/Plum/Policy/*.pm \
+	    $(SHARE)/ngx_plum_module/lib/Plum/Policy
+	for tool in $(TOOLS); do ln -sf ../share/ngx_plum_module/$$tool \
+	    $(DESTDIR)$(PREFIX)/bin/$$tool || exit 1; done
+
 include proof/proof.mk
 
 include bench/bench.mk
@@ -198,4 +240,6 @@ help:
 	@echo 'make test-static    the tests with the module built into NGINX'
 	@echo 'make test-busy    the tests, 30 times on a busy machine'
 	@echo 'make test-nomem   every allocation of the core fails once'
+	@echo 'make man      manual pages, in $(MAN)'
+	@echo 'make install-tools   tools and manual pages, in PREFIX=/usr/local'
 	@echo 'make clean    remove $(BUILD)/'

@@ -284,7 +284,7 @@ sub command_line {
     my $other = $t->write_file('other.json', '{"format": 2}');
 
     my @cases = (
-        [0, qr/\Ausage: plum-policy /, '--help'],
+        [0, qr/\AUsage: plum-policy /, '--help'],
         [0, qr/\Ano location has "plum on"\n\z/, $good],
         [1, qr/\[emerg\] .*unknown directive "nonsense" in \Q$bad\E:1/, $bad],
         [1, qr/no "http" block/, $none],

@@ -105,7 +105,7 @@ sub command_lines {
 
     my ($status, $text) = tool('--help');
     is($status, 0, '--help');
-    like($text, qr/^usage: plum-queue/, '... says how');
+    like($text, qr/^Usage: plum-queue/, '... says how');
     return;
 }
 

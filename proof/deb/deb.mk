@@ -4,7 +4,7 @@ DEB         = $(PROOF)/deb
 DEB_DEBIANS = bookworm trixie
 
 PACKAGES_package = build-essential debhelper nginx-dev libhiredis-dev \
-                   libjansson-dev libssl-dev lintian
+                   libjansson-dev libssl-dev lintian $(PACKAGES_man)
 PACKAGES_debian  = curl debootstrap openssl
 PACKAGES_deb     = $(PACKAGES_package) $(PACKAGES_debian)
 
