@@ -179,17 +179,17 @@ WHAT_plum-policy = what is in force at each gate of ngx_http_plum_module
 
 man: $(MANPAGES)
 
-$(MAN)/%.1: tools/% docs/man.h2m CHANGES Makefile
+$(MAN)/%.1: tools/% docs/man/see-also.h2m CHANGES Makefile
 	@mkdir -p $(@D)
 	@help2man --no-info --section=1 --name="$(WHAT_$*)" \
-	    --version-string="$(VERSION)" --include=docs/man.h2m --output=$@ $<
+	    --version-string="$(VERSION)" --include=docs/man/see-also.h2m --output=$@ $<
 
-$(MAN)/ngx_http_plum_module.5: docs/man.md docs/DIRECTIVES.md CHANGES Makefile
+$(MAN)/ngx_http_plum_module.5: docs/man/name.md docs/DIRECTIVES.md CHANGES Makefile
 	@mkdir -p $(@D)
-	@cat docs/man.md docs/DIRECTIVES.md | lowdown -s -tman --nroff-nolinks \
+	@cat docs/man/name.md docs/DIRECTIVES.md | lowdown -s -tman --nroff-nolinks \
 	    --parse-no-intraemph -M title=ngx_http_plum_module -M section=5 \
 	    -M volume="NGINX modules" -M source="ngx_plum_module $(VERSION)" \
-	    -M shiftheadinglevelby=-1 | sed 's/\\\\e|/|/g' > $@
+	    -M shiftheadinglevelby=-1 | sed 's/\\e|/|/g' > $@
 
 # not the module itself, whose place only NGINX's own "make install" knows
 install-tools: man
@@ -198,7 +198,8 @@ install-tools: man
 	install -m 644 $(filter %.1,$(MANPAGES)) $(SHARE)/man/man1
 	install -m 644 $(filter %.5,$(MANPAGES)) $(SHARE)/man/man5
 	install $(TOOLS:%=tools/%) $(SHARE)/ngx_plum_module
-	install -m 644 tools/lib/Plum/*.pm $(SHARE)/ngx_plum_module/lib/Plum
+	install -m 644 $(filter-out %/Stage.pm,$(wildcard tools/lib/Plum/*.pm)) \
+	    $(SHARE)/ngx_plum_module/lib/Plum
 	install -m 644 tools/lib/Plum/Policy/*.pm \
 	    $(SHARE)/ngx_plum_module/lib/Plum/Policy
 	for tool in $(TOOLS); do ln -sf ../share/ngx_plum_module/$$tool \

@@ -88,13 +88,16 @@ sub gates {
     my $report = policy_json($t, $conf);
     my %weak = findings($report, 'weak');
     my %note = findings($report, 'note');
+    my @pages = grep { /\Astatus page / } keys %weak;
+    is_deeply([map { @$_ } delete @weak{@pages}], [], 'status pages');
     is_deeply([sort keys %weak], [sort keys %$expected], 'its gates');
 
     my ($status, $text) = policy($t, $conf);
     is($status, 0, 'as text');
     my (undef, $markdown) = policy($t, '--markdown', $conf);
 
-    my %text = $text =~ /^gate ([^\n]*)\n=+\n(.*?)(?=^gate |\z)/msg;
+    my %text = $text =~ /^gate\ ([^\n]*)\n=+\n(.*?)
+        (?=^gate\ |^status\ page\ |\z)/xmsg;
     for my $id (sort keys %$expected) {
         my ($where, $leaves, $weak, $note) = @{$expected->{$id}};
         for ([weak => $weak, $weak{$id}], [note => $note, $note{$id}]) {

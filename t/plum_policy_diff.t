@@ -226,6 +226,9 @@ my @CASES = (
     [sign => 'deliver', "plum_sign standard-webhooks secret=s;\n"
         . $PART{deliver}, $PART{deliver}, records => $QUEUE],
 
+    [status_page => 'beside', 'location /s { plum_status; deny all; }',
+        'location /s { plum_status; }', listen => 'listen %%PORT_2%% ssl;'],
+
     [ack => 'gate', '', 'plum_ack off;'],
     ['=ack' => 'gate', '', 'plum_ack 202;'],
     [acks => 'gate', '', 'plum_ack off for=a;'],

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_plum_policy.h>
+#include <ngx_http_plum_status.h>
 
 
 static void ngx_http_plum_policy_cleanup(void *data);
@@ -200,6 +201,9 @@ ngx_http_plum_policy_beside(ngx_http_plum_policy_t *policy)
                                     location[i].clcf);
         ngx_http_plum_policy_set(policy, object, "internal",
                                  json_boolean(location[i].clcf->internal));
+        ngx_http_plum_policy_set(policy, object, "status",
+                                 json_boolean(location[i].clcf->handler
+                                            == ngx_http_plum_status_handler));
         ngx_http_plum_policy_set(policy, object, "delivers",
                              json_boolean(location[i].plcf->deliver != NULL));
         ngx_http_plum_policy_set(policy, object, "target",

@@ -33,6 +33,10 @@ ngx_http_plum_policy_gate(ngx_http_plum_policy_t *policy,
     ngx_http_plum_policy_place(policy, gate, location->cscf, location->clcf);
     ngx_http_plum_policy_set(policy, gate, "at",
                              ngx_http_plum_policy_where(&plcf->where));
+    ngx_http_plum_policy_set(policy, gate, "name",
+                             plcf->gate_name.len
+                             ? ngx_http_plum_policy_str(&plcf->gate_name)
+                             : json_null());
 
     ngx_http_plum_policy_set(policy, gate, "mode",
         ngx_http_plum_policy_said(policy,

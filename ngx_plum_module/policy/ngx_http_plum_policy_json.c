@@ -90,6 +90,7 @@ json_t *
 ngx_http_plum_policy_codes(const plum_success_t *success)
 {
     size_t   i;
+    u_char   text[NGX_INT_T_LEN], *last;
     json_t  *codes;
 
     codes = json_array();
@@ -101,8 +102,11 @@ ngx_http_plum_policy_codes(const plum_success_t *success)
     }
 
     for (i = 0; codes && i < success->ncodes; i++) {
-        if (json_array_append_new(codes, json_sprintf("%d",
-                                                 (int) success->codes[i]))
+        last = ngx_sprintf(text, "%ui", (ngx_uint_t) success->codes[i]);
+
+        if (json_array_append_new(codes,
+                                  ngx_http_plum_policy_bytes(text,
+                                                             last - text))
             != 0)
         {
             goto failed;

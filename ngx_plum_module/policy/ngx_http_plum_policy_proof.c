@@ -14,6 +14,7 @@ static void ngx_http_plum_policy_mac(ngx_http_plum_policy_t *policy,
     json_t *object, const plum_scheme_t *scheme);
 static json_t *ngx_http_plum_policy_covers(ngx_http_plum_policy_t *policy,
     const plum_scheme_t *scheme);
+static json_t *ngx_http_plum_policy_header(const plum_str_t *name);
 static json_t *ngx_http_plum_policy_captures(ngx_http_plum_policy_t *policy,
     ngx_http_plum_loc_conf_t *plcf);
 static json_t *ngx_http_plum_policy_key(ngx_http_plum_policy_t *policy,
@@ -204,9 +205,8 @@ ngx_http_plum_policy_covers(ngx_http_plum_policy_t *policy,
 
         case PLUM_PIECE_HEADER:
             ngx_http_plum_policy_push(policy, covers,
-                                   json_sprintf("header %.*s",
-                                                (int) piece->text.len,
-                                                (char *) piece->text.data));
+                                      ngx_http_plum_policy_header(
+                                                               &piece->text));
             break;
 
         case PLUM_PIECE_URI:
@@ -216,6 +216,26 @@ ngx_http_plum_policy_covers(ngx_http_plum_policy_t *policy,
     }
 
     return covers;
+}
+
+
+static json_t *
+ngx_http_plum_policy_header(const plum_str_t *name)
+{
+    u_char  *p, *last;
+    json_t  *value;
+
+    p = malloc(sizeof("header ") + name->len);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    last = ngx_sprintf(p, "header %*s", name->len, name->data);
+    value = ngx_http_plum_policy_bytes(p, last - p);
+
+    free(p);
+
+    return value;
 }
 
 

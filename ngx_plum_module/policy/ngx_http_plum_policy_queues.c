@@ -79,8 +79,11 @@ ngx_http_plum_policy_queue(ngx_http_plum_policy_t *policy,
 static json_t *
 ngx_http_plum_policy_accepted(ngx_plum_queue_t *queue)
 {
+    u_char  text[sizeof("replicas=") + NGX_INT_T_LEN], *last;
+
     if (queue->replicas) {
-        return json_sprintf("replicas=%d", (int) queue->replicas);
+        last = ngx_sprintf(text, "replicas=%ui", queue->replicas);
+        return ngx_http_plum_policy_bytes(text, last - text);
     }
 
     switch (queue->accepted) {

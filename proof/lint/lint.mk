@@ -15,7 +15,7 @@ LINT_TIDY  = --checks=-clang-analyzer-unix.Malloc,-misc-no-recursion
 
 # from the lowest to the highest
 LINT_LAYERS = $(addprefix ngx_plum_module/,core redis runtime request \
-              delivery policy status) ngx_plum_module
+              delivery status policy) ngx_plum_module
 
 .PHONY: lint lint-style lint-circles lint-cppcheck
 

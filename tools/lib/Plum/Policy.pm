@@ -4,10 +4,11 @@ package Plum::Policy;
 # "plum-policy --json" has written.
 #
 #   my $report = Plum::Policy::load($file, nginx => 'nginx', ...);
-#   for my $gate (@{$report->{gates}}) { ... }
+#   for my $gate (@{$report->{resolved}}) { ... }
 #
-# What a gate only names is put beside it: its list, store, queue and secrets.
-# Its "id" is that of the server and the location.
+# {resolved} are the gates; what a gate only names is put beside it: its list,
+# store, queue and secrets.  Its "id" is that of the server and the location.
+# {pages} are the locations with plum_status.
 
 use strict;
 use warnings;
@@ -115,6 +116,10 @@ sub resolve {
         push @{$report->{resolved}}, $gate;
     }
     $report->{resolved} ||= [];
+    push @{$report->{pages}}, map { {%$_, page => 1,
+        id => 'status page ' . place($_)} }
+        grep { $_->{status} } @{$report->{beside}};
+    $report->{pages} ||= [];
     warnings_of($report);
     return $report;
 }
@@ -210,7 +215,7 @@ sub encode {
     my ($report, $found) = @_;
 
     my %saved = map { $_ => $report->{$_} }
-        grep { $_ ne 'resolved' } keys %$report;
+        grep { !/\A(?:resolved|pages)\z/ } keys %$report;
     return $JSON->pretty->encode({%saved, found => $found});
 }
 

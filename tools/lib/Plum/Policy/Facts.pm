@@ -4,7 +4,8 @@ package Plum::Policy::Facts;
 # two values is looser.  A row:
 #
 #   id      its name, for tests and for --json
-#   of      whom it is about: gate, signature, consumer, store
+#   of      whom it is about: gate, signature, consumer, store; or a status
+#           page, which stands where a gate does
 #   say     how people call it
 #   get     its value: a text, a number, or an array, which is a set; undef:
 #           the subject has no such fact
@@ -346,6 +347,16 @@ my @ROWS = (
         at => sub { $_[0]{deliver}{sign_at} // $_[0]{deliver}{location_at} },
         order => 'any_or_none'},
 
+    # --- the status page
+
+    {id => 'status_page', of => 'page', say => 'who may read it',
+        get => sub { open_page($_[0]) ? 'everybody' : 'some' },
+        at => sub { $_[0]{location_at} },
+        order => 'rank', ranks => [qw(some everybody)],
+        weak => sub { $_[0] eq 'everybody' ? ['weak', 'plum_status for '
+            . 'everybody: give it a listen of its own, or "allow" and "deny"']
+            : () }},
+
     # --- answers
 
     {id => 'ack', of => 'gate', say => 'plum_ack',
@@ -383,6 +394,18 @@ sub warned { return grep { $_->{text} !~ $SAID } @{$_[0]{warnings}} }
 sub rows { return @ROWS }
 
 
+# neither an address of its own, nor a rule or a password
+
+sub open_page {
+    my ($page) = @_;
+
+    my $access = $page->{access};
+    return !$access->{auth_basic} && !defined $access->{auth_request}
+        && !(grep { /\Adeny / } @{$access->{rules}})
+        && (grep { !$_->{loopback} } @{$page->{listens}}) ? 1 : 0;
+}
+
+
 sub credential {
     my ($one) = @_;
     return "$one->{scheme} at " . ($one->{header} // $one->{path})
@@ -417,6 +440,7 @@ sub ms {
 sub subjects {
     my ($of, $gate) = @_;
 
+    return $of eq 'page' ? ('' => $gate) : () if $gate->{page};
     return ('' => $gate) if $of eq 'gate';
     return ('' => $gate->{store}) if $of eq 'store' && $gate->{store};
     return map { credential($_) => $_ } @{$gate->{signatures}}

@@ -79,11 +79,17 @@ sub report {
     my ($report, $name, $findings) = @_;
 
     my $style = $STYLE{$name};
-    return "no location has \"plum on\"\n" if !@{$report->{resolved}};
-    return join '', map {
-        my $gate = $_;
+    my $weak = sub {
         my @found = map { [$style->{mark}->($_->{level}) . " $_->{text}",
-            $_->{at}] } $findings->($gate);
+            $_->{at}] } $findings->($_[0]);
+        return @found ? \@found : [['none']];
+    };
+    my @pages = map { written($style, $_->{id}, 'who may read it' =>
+        [addresses($_)], 'weakenings' => $weak->($_)) } @{$report->{pages}};
+    return join '', "no location has \"plum on\"\n", @pages
+        if !@{$report->{resolved}};
+    return join '', (map {
+        my $gate = $_;
         written($style, "gate $gate->{id}",
             'who may call' => [caller_of($gate)],
             'how it proves itself' => [proof($gate)],
@@ -91,16 +97,43 @@ sub report {
             'how often' => [often($gate)],
             'where it goes' => [goes($gate)],
             'answers' => [answers($gate)],
-            'weakenings' => @found ? \@found : [['none']]);
-    } @{$report->{resolved}};
+            'weakenings' => $weak->($gate));
+    } @{$report->{resolved}}), @pages;
+}
+
+
+# of a gate or any other location
+
+sub addresses {
+    my ($where) = @_;
+
+    my $access = $where->{access};
+    my $at = $where->{location_at};
+    my @lines = map { ["listen $_->{address}" . ($_->{tls}
+        ? " with @{$where->{ssl}{protocols}}" : ' without TLS')
+        . ($_->{proxy_protocol} ? ', PROXY protocol' : ''),
+        $where->{server_at}] } @{$where->{listens}};
+    push @lines, ['only by an internal redirect', $at] if $where->{internal};
+    push @lines, @{$access->{rules}} ? map({ [$_, $at] } @{$access->{rules}})
+        : ['any address', $at];
+    push @lines, ['auth_basic', $at] if $access->{auth_basic};
+    push @lines, ["auth_request $access->{auth_request}", $at]
+        if defined $access->{auth_request};
+    push @lines, ['satisfy any: addresses or authentication', $at]
+        if $access->{satisfy} eq 'any';
+    push @lines, map { [sprintf('%d limit%s of %s', $access->{$_},
+        $access->{$_} == 1 ? '' : 's', $_), $at] }
+        grep { $access->{$_} } qw(limit_req limit_conn);
+    return @lines;
 }
 
 
 sub caller_of {
     my ($gate) = @_;
 
-    my ($tls, $access) = @$gate{qw(tls access)};
-    my @lines = (['plum on', $gate->{at}]);
+    my $tls = $gate->{tls};
+    my @lines = (['plum on' . (defined $gate->{name} ? " name=$gate->{name}"
+        : ''), $gate->{at}]);
     push @lines, ["plum_mode $gate->{mode}{value}", $gate->{mode}{at}],
         [$tls->{minimum} eq 'off' ? 'no TLS is demanded'
             : "$tls->{minimum} or newer, said by "
@@ -109,24 +142,7 @@ sub caller_of {
         . ($tls->{client_certificate} eq 'connection' ? 'the server'
             : $tls->{client_certificate}), $tls->{at}]
         if defined $tls->{client_certificate};
-    push @lines, map { ["listen $_->{address}" . ($_->{tls}
-        ? " with @{$gate->{ssl}{protocols}}" : ' without TLS')
-        . ($_->{proxy_protocol} ? ', PROXY protocol' : ''),
-        $gate->{server_at}] } @{$gate->{listens}};
-    push @lines, ['only by an internal redirect', $gate->{location_at}]
-        if $gate->{internal};
-    push @lines, @{$access->{rules}}
-        ? map({ [$_, $gate->{location_at}] } @{$access->{rules}})
-        : ['any address', $gate->{location_at}];
-    push @lines, ['auth_basic', $gate->{location_at}]
-        if $access->{auth_basic};
-    push @lines, ["auth_request $access->{auth_request}",
-        $gate->{location_at}] if defined $access->{auth_request};
-    push @lines, ['satisfy any: addresses or authentication',
-        $gate->{location_at}] if $access->{satisfy} eq 'any';
-    push @lines, map { [sprintf('%d limit%s of %s', $access->{$_},
-        $access->{$_} == 1 ? '' : 's', $_), $gate->{location_at}] }
-        grep { $access->{$_} } qw(limit_req limit_conn);
+    push @lines, addresses($gate);
     push @lines, ["body of $gate->{max_body}{value} bytes at most",
         $gate->{max_body}{at}];
     push @lines, ["also as @{$gate->{types}{value}}", $gate->{types}{at}]
@@ -278,7 +294,8 @@ sub changes {
         my $gate = $_;
         my @lines = map { [$style->{mark}->($_->{verdict})
             . " $_->{what}: $_->{text}", $_->{at}] } @{$found->{$gate}};
-        written($style, "gate $gate", 'what differs' => \@lines);
+        written($style, $gate =~ /\Astatus page / ? $gate : "gate $gate",
+            'what differs' => \@lines);
     } sort keys %$found;
 }
 
