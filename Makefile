@@ -186,10 +186,12 @@ $(MAN)/%.1: tools/% docs/man/see-also.h2m CHANGES Makefile
 
 $(MAN)/ngx_http_plum_module.5: docs/man/name.md docs/DIRECTIVES.md CHANGES Makefile
 	@mkdir -p $(@D)
-	@cat docs/man/name.md docs/DIRECTIVES.md | lowdown -s -tman --nroff-nolinks \
-	    --parse-no-intraemph -M title=ngx_http_plum_module -M section=5 \
+	@{ cat docs/man/name.md; echo; cat docs/DIRECTIVES.md; } \
+	    | lowdown -s -tman --nroff-nolinks --parse-no-intraemph \
+	    -M title=ngx_http_plum_module -M section=5 \
 	    -M volume="NGINX modules" -M source="ngx_plum_module $(VERSION)" \
-	    -M shiftheadinglevelby=-1 | sed 's/\\e|/|/g' > $@
+	    -M shiftheadinglevelby=-1 > $@
+	@sed -i 's/\\e|/|/g' $@
 
 # not the module itself, whose place only NGINX's own "make install" knows
 install-tools: man
