@@ -13,6 +13,10 @@
 
 #define NGX_HTTP_PLUM_SILENCE  86400
 
+/* refusals are coloured for so long (s) */
+
+#define NGX_HTTP_PLUM_RECENT   3600
+
 
 /*
  * findings: items of the list of what needs attention, in the order of their

@@ -518,7 +518,7 @@ sub names {
         'ngx_plum_module/request/ngx_http_plum_variables.c');
     my $attempt = slurp(
         'ngx_plum_module/delivery/ngx_http_plum_delivery_variables.c');
-    my %names = map { $_ => 1 } $variables =~ /ngx_http_plum_var\("(\w+)"/g,
+    my %names = map { $_ => 1 } $variables =~ /ngx_http_plum_var\w*\("(\w+)"/g,
         $attempt =~ /ngx_string\("(plum_\w+)"\)/g;
     my @variables = keys %names;
     is_deeply([sort $doc =~ /^\| `\$(plum_\w+)` \|/mg], [sort @variables],

@@ -189,9 +189,11 @@ sub breaker {
         state => 'breaker') });
     is_deeply($m->by('plum_consumer_state', 'state', %SICK), {breaker => 1},
         'the breaker is open');
+    metrics_when(sub { $_[0]->value('plum_queue_waiting', %SICK) });
     is($m->value('plum_deliveries_total', %OF, outcome => 'delivered'),
         $accepted, 'counts have survived the reload');
-    is(join(' ', grep { /breaker/ } findings()), 'breaker', 'HTML says so');
+    is(join(' ', grep { /breaker|failing/ } findings()), 'breaker failing',
+        'HTML says so');
     return;
 }
 

@@ -146,9 +146,12 @@ static ngx_uint_t
 ngx_http_plum_html_reasons(const ngx_http_plum_measured_t *measured,
     ngx_http_plum_text_t *text)
 {
-    uint64_t     n;
-    ngx_uint_t   reason, found;
+    uint64_t     n, last;
+    ngx_uint_t   reason, found, recent;
     const char  *name;
+
+    last = ngx_http_plum_html_last(measured, NGX_HTTP_PLUM_MEASURE_REFUSED);
+    recent = (ngx_time() - (time_t) last < NGX_HTTP_PLUM_RECENT);
 
     found = 0;
 
@@ -162,10 +165,9 @@ ngx_http_plum_html_reasons(const ngx_http_plum_measured_t *measured,
 
         name = plum_reason_name((plum_reason_t) reason);
 
-        ngx_http_plum_text(text, found ? "<li class=\"bad\">"
-                                       : "<li class=\"bad\" "
-                                         "data-finding=\"refused\">");
-        ngx_http_plum_text(text, "<b>");
+        ngx_http_plum_text(text, recent ? "<li class=\"bad\"" : "<li");
+        ngx_http_plum_text(text, found ? "><b>"
+                                       : " data-finding=\"refused\"><b>");
         ngx_http_plum_html_escaped(text, &measured->name);
         ngx_http_plum_text(text, "</b> refused <b data-metric="
                                  "\"plum_refused_total\" data-reason=\"");
@@ -178,9 +180,7 @@ ngx_http_plum_html_reasons(const ngx_http_plum_measured_t *measured,
 
         if (!found) {
             ngx_http_plum_text(text, "The last refusal was ");
-            ngx_http_plum_html_age(text,
-                                   ngx_http_plum_html_last(measured,
-                                             NGX_HTTP_PLUM_MEASURE_REFUSED));
+            ngx_http_plum_html_age(text, last);
             ngx_http_plum_text(text, ". ");
         }
 

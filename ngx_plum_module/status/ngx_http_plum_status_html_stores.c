@@ -112,7 +112,7 @@ ngx_http_plum_html_consumer_finding(ngx_http_plum_status_t *status,
     ngx_http_plum_text_t *text, const ngx_plum_queue_t *queue,
     const ngx_plum_target_t *target)
 {
-    uint64_t                 dead, oldest, paused;
+    uint64_t                 waiting, again, dead, oldest, paused;
     ngx_uint_t               n;
     ngx_http_plum_taker_t   *taker;
     ngx_plum_metrics_set_t  *set;
@@ -138,6 +138,8 @@ ngx_http_plum_html_consumer_finding(ngx_http_plum_status_t *status,
         return n;
     }
 
+    waiting = ngx_plum_metrics_latest(set, NGX_PLUM_QUEUE_WAITING);
+    again = ngx_plum_metrics_sum(set, NGX_PLUM_QUEUE_AGAIN);
     oldest = ngx_plum_metrics_latest(set, NGX_PLUM_QUEUE_OLDEST);
     dead = ngx_plum_metrics_latest(set, NGX_PLUM_QUEUE_DEAD);
     paused = ngx_plum_metrics_latest(set, NGX_PLUM_QUEUE_PAUSED);
@@ -148,6 +150,18 @@ ngx_http_plum_html_consumer_finding(ngx_http_plum_status_t *status,
         ngx_http_plum_text(text, "is paused, by its own answer (410, "
                                  "Retry-After) or by hand: plum-queue resume."
                                  "</li>\n");
+    }
+
+    if (waiting && again) {
+        n += ngx_http_plum_html_finding(text, "failing", &queue->name,
+                                        &target->name);
+        ngx_http_plum_text(text, "does not take all events: ");
+        ngx_http_plum_text_number(text, waiting);
+        ngx_http_plum_text(text, " wait, and ");
+        ngx_http_plum_text_number(text, again);
+        ngx_http_plum_text(text, " attempts have failed so far. Is the "
+                                 "consumer down? The error log has its "
+                                 "status.</li>\n");
     }
 
     if (oldest > NGX_HTTP_PLUM_HTML_OLDEST) {

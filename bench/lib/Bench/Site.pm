@@ -26,7 +26,7 @@ my $SECRET = 'bench-secret-0123456789abcdef-0123456789';
 
 my %VARS = (STORE => 'memory:1m', TLS => 'off', MODE => 'enforce',
     RETENTION => '7d', LUA_STORE => 'none', ACCESS => 'off',
-    ACCEPTED => 'aof');
+    ACCEPTED => 'aof', STATUS => '');
 my @PLACES = qw(MAIN HTTP LOCATION SERVER);
 
 
