@@ -14,19 +14,19 @@
 #include <ngx_http_plum.h>
 
 
-/* how the answer is made, see ngx_http_plum_answer.c */
+/* how the filters treat the answer, see ngx_http_plum_answer.c */
 
 typedef enum {
-    NGX_HTTP_PLUM_ANSWER_PASS = 0,           /* untouched */
-    NGX_HTTP_PLUM_ANSWER_BARE,               /* header sent, body swallowed */
+    NGX_HTTP_PLUM_ANSWER_PASS = 0,           /* not changed */
+    NGX_HTTP_PLUM_ANSWER_BARE,               /* header sent, body discarded */
     NGX_HTTP_PLUM_ANSWER_COLLECT             /* header held, body collected */
 } ngx_http_plum_answer_e;
 
 
-/* what became of the upstream's answer where answer= is given */
+/* with answer=: what happened to the answer of the upstream */
 
 typedef enum {
-    NGX_HTTP_PLUM_KEPT_NONE = 0,             /* it was not to be kept */
+    NGX_HTTP_PLUM_KEPT_NONE = 0,             /* it need not be kept */
     NGX_HTTP_PLUM_KEPT,
     NGX_HTTP_PLUM_KEPT_REPEATED,             /* a duplicate got it */
     NGX_HTTP_PLUM_KEPT_MISSING,              /* a duplicate had to be refused */
@@ -43,9 +43,10 @@ typedef enum {
 
 
 /*
- * answer: filters.  send_known answers a request that is not forwarded, as its
- * answer is known: a duplicate, by the kept answer or the code of plum_ack, or
- * a dropped event, by the code.  It finalizes the request and returns NGX_DONE.
+ * answer_init()  installs the filters
+ * send_known()   answers a request that is not forwarded: a duplicate with the
+ *                kept answer or the status of plum_ack, a dropped event with
+ *                that status.  Finalizes the request and returns NGX_DONE
  */
 
 ngx_int_t ngx_http_plum_answer_init(void);
@@ -53,12 +54,15 @@ ngx_int_t ngx_http_plum_send_known(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
 /*
- * kept: an answer that is kept for duplicates.  collect looks at the header:
- * NGX_OK holds it back, NGX_DECLINED says that the answer cannot be kept.
- * collect_answer takes the body in: NGX_AGAIN until it has come, then NGX_OK,
- * or NGX_DECLINED where it has broken off.  not_kept commits without the
- * answer.  send_kept returns NGX_DECLINED where there is nothing that can be
- * read, and nothing has been sent.
+ * An answer that is kept for duplicates.
+ *
+ * collect()         checks the header.  NGX_OK: it must be held back;
+ *                   NGX_DECLINED: the answer cannot be kept
+ * collect_answer()  collects the body.  NGX_AGAIN: more is to come; NGX_OK: it
+ *                   is complete; NGX_DECLINED: the upstream closed early
+ * not_kept()        commits without the answer
+ * send_kept()       sends the kept answer.  NGX_DECLINED: it cannot be read,
+ *                   and nothing was sent
  */
 
 ngx_int_t ngx_http_plum_collect(ngx_http_request_t *r,

@@ -2,26 +2,25 @@
  * The memory of request bodies, and the budget that all bodies of a worker
  * share (plum_body_budget).
  *
- * What counts: the memory that is allocated for a body, from before its first
- * byte is read, the clean copy of it, and the answer that is collected to be
- * kept, until the request is freed.  What
- * does not: bodies that need less than a page, or fit into the buffer that
- * NGINX has for the header anyway.
+ * The budget includes the memory that is allocated for a body, from before its
+ * first byte is read, its clean copy, and the answer that is collected to be
+ * kept, until the request is freed.  It does not include bodies that need less
+ * than a page, or fit into the header buffer of NGINX.
  *
- * A body is exposed while its sender is unknown and it is being read, and
- * again once the request has been refused.  If the budget is used up, exposed
- * bodies are given up for those that need memory: refused requests first, as
- * nothing is lost by that, then the body that is being read for the longest
- * time.  So a body is given up only after others have taken as much memory as
- * the budget has, since it began; a stranger with many slow uploads makes room
- * by them, one after another.  A body is not given up for a request that was
- * read before it: that request is refused itself, as the oldest one.
+ * A body is exposed while it is read and its sender is unknown, and again after
+ * the request has been refused.  When the budget is used up, exposed bodies are
+ * given up for others that need memory: refused requests first, then the body
+ * that has been read for the longest time.  So a body is given up only after
+ * others have allocated as much memory as the budget since it began; slow
+ * uploads of a stranger make room for others, one after another.  A body is not
+ * given up for a request that began earlier: that request is the oldest one,
+ * and is refused itself.
  *
  * A body whose sender is known, by a static key in a header, or because the
  * signature was found right, is never given up.  If such bodies hold the
  * budget, others are refused.
  *
- * All of this is the worker's own: no other process sees it.
+ * Each worker has a budget of its own.
  */
 
 #ifndef _NGX_HTTP_PLUM_BUDGET_H_INCLUDED_

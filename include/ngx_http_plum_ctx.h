@@ -27,7 +27,7 @@ typedef enum {
 
 
 typedef enum {
-    NGX_HTTP_PLUM_DEDUPE_NONE = 0,           /* not asked */
+    NGX_HTTP_PLUM_DEDUPE_NONE = 0,           /* no store was used */
     NGX_HTTP_PLUM_DEDUPE_NEW,
     NGX_HTTP_PLUM_DEDUPE_DUPLICATE,
     NGX_HTTP_PLUM_DEDUPE_IN_FLIGHT,
@@ -36,16 +36,16 @@ typedef enum {
 } ngx_http_plum_dedupe_e;
 
 
-/* what is known of a line of plum_signature, see ngx_http_plum_proof.c */
+/* the state of a line of plum_signature, see ngx_http_plum_proof.c */
 
 typedef struct {
     plum_credential_t               *credential; /* of its headers */
     const ngx_plum_secret_t         *secret; /* that fitted */
-    plum_reason_t                    reason; /* why it does not hold */
+    plum_reason_t                    reason; /* why the line fails */
 } ngx_http_plum_proof_t;
 
 
-/* what a refused request had */
+/* what is removed from a refused request, see ngx_http_plum_aside.c */
 
 typedef struct {
     ngx_http_headers_in_t            headers_in;
@@ -58,8 +58,9 @@ typedef struct {
 
 struct ngx_http_plum_ctx_s {
     ngx_http_request_t              *request;
-    const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by,
-                                                NULL: rewritten out of them */
+    const ngx_http_plum_loc_conf_t  *plcf;   /* the rules it is judged by;
+                                                NULL: "rewrite" has moved it
+                                                out of them */
     ngx_uint_t                       stage;  /* index of the stage table */
 
     ngx_http_plum_verdict_e          verdict;
@@ -75,7 +76,7 @@ struct ngx_http_plum_ctx_s {
     ngx_str_t                        clean;  /* body as forwarded */
     off_t                            received;
     plum_value_t                    *probes;
-    ngx_str_t                        event_type; /* from outside of the body;
+    ngx_str_t                        event_type; /* if it is not in the body;
                                                     empty until the sender is
                                                     known */
     const ngx_http_plum_ack_rule_t  *ack;    /* NULL: that of plcf */
@@ -92,8 +93,8 @@ struct ngx_http_plum_ctx_s {
                                                 held */
     ngx_msec_t                       renew_at;
 
-    ngx_http_plum_aside_t           *aside;  /* NULL: it is not refused, or
-                                                without an error page */
+    ngx_http_plum_aside_t           *aside;  /* NULL: not refused, or no
+                                                error page is made */
     ngx_http_plum_clock_t            clock;  /* see ngx_http_plum_measure.c */
 
     ngx_http_handler_pt              content_handler;    /* wrapped */
@@ -106,26 +107,27 @@ struct ngx_http_plum_ctx_s {
     ngx_buf_t                       *collected;  /* body, to be kept */
     ngx_http_plum_kept_e             kept;
 
-    unsigned                         started:1;  /* walks the stages */
-    unsigned                         passed:1;   /* through all stages */
+    unsigned                         started:1;  /* stages have been called */
+    unsigned                         passed:1;   /* all stages */
     unsigned                         reading:1;  /* body is being read */
     unsigned                         read:1;     /* body is complete */
     unsigned                         waiting:1;  /* for the store's reply */
-    unsigned                         resumed:1;  /* comes back to its stage */
-    unsigned                         held:1;     /* the claim is ours */
+    unsigned                         resumed:1;  /* the stage is called again */
+    unsigned                         held:1;     /* it has the claim */
     unsigned                         page:1;     /* an error page of a request
                                                     that has not passed */
-    unsigned                         answered:1; /* header filter ran */
+    unsigned                         answered:1; /* the header filter has run */
     unsigned                         gone:1;     /* the connection over HTTP/3
                                                     has ended */
 };
 
 
 /*
- * ctx: that of the main request, found again after internal redirects, which
- * wipe the contexts of modules.  It is there as soon as the request is bound
- * to a location with "plum on", judged or not: see its verdict.  NULL: it is
- * not bound, or "rewrite" has moved it out of its rules before any stage.
+ * get_ctx() returns the context of the main request, also after an internal
+ * redirect, which clears the contexts of modules.  The context exists as soon
+ * as the request is bound to a location with "plum on"; its verdict tells
+ * whether the request has been judged.  NULL: the request is not bound, or
+ * "rewrite" has moved it out of its rules before any stage.
  */
 
 ngx_http_plum_ctx_t *ngx_http_plum_get_ctx(ngx_http_request_t *r);

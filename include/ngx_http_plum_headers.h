@@ -16,10 +16,15 @@
 
 
 /*
- * headers: find, set and remove those of the request, add to the response.
- * Names are compared by plum_header_same(); find_header is a plum_header_pt
- * of an ngx_http_request_t.  set_header gives another value to a header that
- * is there, in each of its spellings; the value must end with a NUL.
+ * Headers.  Names are compared by plum_header_same(): case does not matter, and
+ * "_" equals "-".
+ *
+ * find_header()     a plum_header_pt; data is the ngx_http_request_t
+ * set_header()      replaces the value of a header of the request, in each of
+ *                   its spellings; the value must be followed by a NUL
+ * remove_headers()  removes headers of the request
+ * has_name()        1: the name is among names
+ * add_header()      adds a header to the response
  */
 
 size_t ngx_http_plum_find_header(void *data, const plum_str_t *name,
@@ -34,10 +39,14 @@ ngx_int_t ngx_http_plum_add_header(ngx_http_request_t *r, const char *name,
     const char *value);
 
 /*
- * replace: what is forwarded, in place of what was received.
+ * Replaces what was received by what is forwarded.
  *
- * body_chain() returns a chain of one buffer in memory that is a request body.
- * NULL: no memory.
+ * body_chain()    returns a request body as a chain of one buffer in memory.
+ *                 NULL: no memory
+ * replace_init()  finds the variables whose cached values must be cleared
+ * replace_conf()  makes the list of headers of a location that are not
+ *                 forwarded
+ * replace_body()  replaces body, length and Content-Type of the request
  */
 
 ngx_chain_t *ngx_http_plum_body_chain(ngx_pool_t *pool,

@@ -1,7 +1,7 @@
 /*
- * The configuration of ngx_http_plum_module, as it is once it has been read:
- * of http{} and of a location, and what these consist of.  It is constant at
- * request time, apart from what is marked as the worker's.
+ * The configuration of ngx_http_plum_module: of http{} and of a location, and
+ * the structures that they consist of.  It is constant at request time, except
+ * for fields that are marked as the worker's.
  */
 
 #ifndef _NGX_HTTP_PLUM_LOC_CONF_H_INCLUDED_
@@ -126,7 +126,7 @@ typedef struct {
     ngx_http_complex_value_t    *event_value;    /* of the variable */
     ngx_array_t                  rules;      /* ngx_http_plum_allow_rule_t */
     ngx_uint_t                   acknowledge;    /* unlisted acknowledge */
-    ngx_uint_t                   unlisted;       /* unlisted was said */
+    ngx_uint_t                   unlisted;       /* "unlisted" was given */
 } ngx_http_plum_allowlist_t;
 
 
@@ -187,7 +187,7 @@ struct ngx_http_plum_main_conf_s {
     size_t                       body_budget;
     ngx_http_plum_where_t        budget_where;
     ngx_array_t                  off;        /* ngx_http_plum_loc_conf_t *:
-                                                where plum off is said */
+                                                those with plum off */
     ngx_array_t                  rules;      /* ngx_http_plum_rule_t */
     ngx_array_t                  warnings;   /* ngx_http_plum_warning_t */
     ngx_http_plum_policy_t      *policy;     /* NULL: nobody asks for it */
@@ -200,7 +200,7 @@ struct ngx_http_plum_main_conf_s {
 };
 
 
-/* a directive where plum is not on: it is there for locations inside */
+/* a directive at a level without plum on; inner locations may inherit it */
 
 typedef struct {
     ngx_http_plum_where_t       *where;
@@ -233,22 +233,22 @@ struct ngx_http_plum_loc_conf_s {
     ngx_array_t                 *types;      /* ngx_http_plum_type_t */
     ngx_array_t                 *signatures; /* ngx_http_plum_signature_t * */
     ngx_uint_t                   satisfy;    /* NGX_HTTP_PLUM_SATISFY_* */
-    ngx_uint_t                   satisfy_outer;  /* "any" was said outside
-                                                    of where the lines are */
+    ngx_uint_t                   satisfy_outer;  /* "any" was set at a level
+                                                    above that of the lines */
     ngx_str_t                    allow;      /* name; empty: none */
     ngx_http_plum_where_t        allow_where;
     ngx_array_t                 *captures;   /* ngx_http_plum_capture_t */
     ngx_http_plum_idempotency_t *idempotency;    /* NULL: off */
     ngx_http_plum_accept_t      *accept;     /* NULL: off */
     ngx_array_t                 *key;        /* ngx_http_complex_value_t */
-    ngx_uint_t                   ack;        /* of all other types */
+    ngx_uint_t                   ack;        /* for all other types */
     ngx_array_t                 *acks;       /* ngx_http_plum_ack_rule_t */
-    ngx_http_plum_deliver_t     *deliver;    /* not inherited; or NULL */
+    ngx_http_plum_deliver_t     *deliver;    /* or NULL; not inherited */
     ngx_http_plum_sign_t        *sign;       /* likewise */
     ngx_uint_t                   log_level;
     ngx_uint_t                   refuse[PLUM_REASON_MAX];    /* codes */
 
-    /* made of these where plum is on */
+    /* derived from these in a location with plum on */
 
     ngx_http_plum_allowlist_t   *allowlist;
     plum_plan_t                 *plan;
@@ -258,19 +258,19 @@ struct ngx_http_plum_loc_conf_s {
     unsigned                     event_slot;
     u_char                       owner[PLUM_OWNER_LEN];  /* of its records */
     ngx_http_plum_names_t        stale;      /* headers not forwarded */
-    ngx_http_plum_certificate_t *certificate;    /* NULL: the connection's
-                                                    does not matter */
+    ngx_http_plum_certificate_t *certificate;    /* NULL: that of the
+                                                    connection is not used */
     ngx_http_plum_view_t        *views;      /* of accept, by consumer */
     ngx_http_plum_measured_t    *measured;   /* NULL: nothing is counted */
 };
 
 
-/* copies are known: the location has an idempotency key */
+/* 1: the location has an idempotency key, so copies are recognized */
 
 #define ngx_http_plum_dedupes(plcf)  ((plcf)->idempotency || (plcf)->accept)
 
 
-/* a location where plum is on, for the checks after all is merged */
+/* a location with plum on, for the checks after the merge */
 
 typedef struct {
     ngx_http_plum_loc_conf_t    *plcf;
@@ -280,8 +280,8 @@ typedef struct {
 
 
 /*
- * 1 if a request that was judged by the rules of one location needs no other
- * judgement to be forwarded by the other one, see ngx_http_plum_rules.c.
+ * 1: both locations have the same rules, so a request that was judged in one of
+ * them may be forwarded by the other one; see ngx_http_plum_rules.c.
  */
 
 ngx_uint_t ngx_http_plum_same_rules(const ngx_http_plum_loc_conf_t *one,

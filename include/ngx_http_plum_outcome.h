@@ -1,6 +1,6 @@
 /*
- * What becomes of a request that has passed the gate, and of its claim: its
- * hops (internal redirects), its outcome, and the settlement of the claim.
+ * After a request has passed the gate: its hops (internal redirects), its
+ * outcome, and the settlement of its claim.
  */
 
 #ifndef _NGX_HTTP_PLUM_OUTCOME_H_INCLUDED_
@@ -15,7 +15,7 @@
 #include <plum_idempotency.h>
 
 
-/* the way of a passed request through one location, see ..._outcome.c */
+/* the processing of a request in one location, see ngx_http_plum_outcome.c */
 
 typedef struct {
     ngx_uint_t                       attempts;   /* at upstreams, before it */
@@ -23,17 +23,19 @@ typedef struct {
     ngx_http_core_loc_conf_t        *location;
     unsigned                         error_page:1;   /* r->error_page, before
                                                         it */
-    unsigned                         failed:1;   /* what led here was no
-                                                    success */
+    unsigned                         failed:1;   /* what led to this hop
+                                                    was no success */
 } ngx_http_plum_hop_t;
 
 
 /*
- * outcome: what became of a request that has passed the gate.  passed marks it
- * so and begins its first hop.  hop begins the next one: call it in the first
- * phase of an internal redirect.  hop_location is for a hop that goes on in
- * another location, by "rewrite ... last" or "if".  judge tells the outcome
- * when the answer is about to be sent, or when there will be none.
+ * passed()        marks the request as passed, and begins its first hop
+ * hop()           begins the next hop; to be called in the first phase of an
+ *                 internal redirect
+ * hop_location()  the hop continues in another location because of "rewrite ...
+ *                 last" or "if"
+ * judge()         returns the outcome; to be called before the answer is sent,
+ *                 or when the request ends without an answer
  */
 
 void ngx_http_plum_passed(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
@@ -52,10 +54,11 @@ ngx_uint_t ngx_http_plum_upstream_answered(ngx_http_request_t *r,
     const ngx_http_upstream_state_t *state);
 
 /*
- * settle: ends the claim by the outcome, once, whoever calls first.  answer,
- * or NULL, is kept with the record of a success.
- *
- * hold: the claim is ours from now on, and is renewed until it is settled.
+ * settle()  ends the claim according to the outcome.  Only the first call has
+ *           an effect.  The answer (or NULL) is kept with the record of a
+ *           success
+ * hold()    the request has obtained the claim, which is renewed from now on
+ *           until it is settled
  */
 
 void ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
@@ -63,11 +66,10 @@ void ngx_http_plum_settle(ngx_http_plum_ctx_t *ctx, plum_outcome_t outcome,
 void ngx_http_plum_hold(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);
 
 /*
- * hangup: watch wraps the content handler of a request that has passed, so
- * that a forward goes on when the sender leaves, over HTTP/3 also when its
- * connection ends.  To be called again after a redirect, which chooses another
- * handler.  Does nothing without a content handler, and where a request is
- * only observed and no claim is held.
+ * Wraps the content handler of a request that has passed, so that the forward
+ * goes on when the sender closes its connection.  To be called again after a
+ * redirect, which selects another handler.  Without a content handler it does
+ * nothing; nor for a request that is only observed and holds no claim.
  */
 
 void ngx_http_plum_watch(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx);

@@ -1,5 +1,5 @@
 /*
- * What is known of the lines of plum_signature: which ones hold, by which
+ * The states of the lines of plum_signature: which of them hold, and by which
  * secret.
  */
 
@@ -17,25 +17,25 @@
 
 
 /*
- * proof: line n of plum_signature does not hold.  NGX_DECLINED, with the
- * reason in ctx->reason, if that refuses the request: with "all" always, with
- * "any" if no line is left.  Else NGX_OK.
+ * Line n of plum_signature fails.  NGX_DECLINED: the request is refused, and
+ * ctx->reason is set: always with "all", with "any" if all lines have failed.
+ * Else NGX_OK.
  */
 
 ngx_int_t ngx_http_plum_proof_fails(ngx_http_plum_ctx_t *ctx, ngx_uint_t n,
     plum_reason_t reason);
 
 /*
- * The secret that fitted: of the first line that holds, in the order of the
- * stages; else of the first one that fitted and was refused for its
- * timestamp.  NULL if there is none.
+ * Returns the secret that has matched: of the first line that holds, in the
+ * order of the stages, or else of the first line that was refused only for its
+ * timestamp.  NULL: none.
  */
 
 const ngx_plum_secret_t *ngx_http_plum_proof_secret(ngx_http_plum_ctx_t *ctx);
 
 /*
- * credential: judges the timestamps that are known by now, at the current
- * second.  NGX_OK, or NGX_DECLINED with timestamp_stale.
+ * Compares the timestamps that are known so far with the current time.  NGX_OK,
+ * or NGX_DECLINED with timestamp_stale.
  */
 
 ngx_int_t ngx_http_plum_fresh(ngx_http_plum_ctx_t *ctx);

@@ -1,6 +1,6 @@
 /*
- * How a request is refused, and what becomes of it then: the line in the log,
- * the headers of the answer, and the request as an error page sees it.
+ * Refusals: the line in the log, the headers of the answer, and what an error
+ * page can see of the request.
  */
 
 #ifndef _NGX_HTTP_PLUM_REFUSE_H_INCLUDED_
@@ -16,15 +16,14 @@
 
 
 /*
- * refuse: refuses for ctx->reason, with the line in the log and the headers of
- * the answer.  Returns its status, or NGX_DECLINED where the request is only
- * observed.
- *
- * end is for any other status: puts the request aside if there may be an error
- * page, and returns the status to be answered.
- *
- * error_page and subrequest are what the PRECONTENT handler returns for a page
- * of a refused request, and for subrequests.
+ * refuse()      refuses the request for ctx->reason: logs it, adds the headers
+ *               of the answer, and returns the status.  NGX_DECLINED: the
+ *               request is only observed
+ * end()         ends the request with another status: puts it aside if an error
+ *               page may be made, and returns the status
+ * error_page()  returns the result of the PRECONTENT handler for an error page
+ *               of a refused request
+ * subrequest()  the same for a subrequest
  */
 
 ngx_int_t ngx_http_plum_refuse(ngx_http_request_t *r,
@@ -36,24 +35,24 @@ ngx_int_t ngx_http_plum_error_page(ngx_http_request_t *r,
 ngx_int_t ngx_http_plum_subrequest(ngx_http_request_t *r,
     const ngx_http_plum_loc_conf_t *plcf);
 
-/* writes the one line that a refusal has in the error log */
+/* writes the line of a refusal to the error log */
 
 void ngx_http_plum_log_refusal(ngx_http_request_t *r,
     const ngx_http_plum_loc_conf_t *plcf, plum_reason_t reason,
     const char *detail);
 
-/* the headers that belong to the answer of a refusal: Allow, Retry-After */
+/* adds the headers of a refusal to the answer: Allow, Retry-After */
 
 ngx_int_t ngx_http_plum_refuse_headers(ngx_http_request_t *r,
     plum_reason_t reason);
 
 /*
- * aside: of a request that has not passed.  put_aside takes body, method,
- * arguments and headers out of it, once, before an error page is made;
- * NGX_ERROR if there is no memory for that: then no page may be made.
- * put_back undoes that, but for the body, before the request is logged.
- * forgo_body: nobody asks for a body that the sender holds back until it is
- * asked.
+ * put_aside()    removes body, method, arguments and headers from a request
+ *                that has not passed, before an error page is made; only once.
+ *                NGX_ERROR: no memory, and no page may be made
+ * put_back()     restores them, except for the body, before the request is
+ *                logged
+ * forgo_body()   no "100 Continue" is sent to a sender that waits for it
  */
 
 ngx_int_t ngx_http_plum_put_aside(ngx_http_request_t *r,

@@ -1,6 +1,6 @@
 /*
- * The stages that a request passes before it is forwarded, what calls them
- * (gate), and how a stage waits for an event.
+ * The stages that a request passes before it is forwarded, the phase handlers
+ * that call them (the gate), and how a stage waits for an event.
  */
 
 #ifndef _NGX_HTTP_PLUM_STAGE_H_INCLUDED_
@@ -15,15 +15,15 @@
 
 
 /*
- * A stage.  Called first when the stage before it said NGX_OK, and again
- * whenever the request is resumed while it waits.
+ * A stage.  It is called when the stage before it has returned NGX_OK, and
+ * again each time that the request is resumed after NGX_AGAIN.
  *
- * NGX_OK        go on to the next stage
- * NGX_AGAIN     wait: the stage has arranged to be resumed
- * NGX_DECLINED  refuse: ctx->reason is set
- * NGX_DONE      answered from what is known: a duplicate, a dropped event
+ * NGX_OK        continue with the next stage
+ * NGX_AGAIN     wait: an event will resume the request
+ * NGX_DECLINED  refuse the request: ctx->reason is set
+ * NGX_DONE      answer without forwarding: a duplicate, a dropped event
  * NGX_ERROR     500
- * >= 300        a status of NGINX's own (reading the body failed)
+ * >= 300        a status set by NGINX (reading the body has failed)
  */
 
 typedef ngx_int_t (*ngx_http_plum_stage_pt)(ngx_http_request_t *r,
@@ -48,13 +48,13 @@ ngx_int_t ngx_http_plum_claim(ngx_http_request_t *r,
 ngx_int_t ngx_http_plum_accept(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 
-/* accept: the request goes away */
+/* called when the request ends: cancels an accept that waits for a reply */
 
 void ngx_http_plum_accept_cancel(ngx_http_plum_ctx_t *ctx);
 
 /*
- * gate: the handlers of the SERVER_REWRITE, the REWRITE and the PRECONTENT
- * phase.  Each must be the first of its phase.
+ * The gate: the handlers of the SERVER_REWRITE, the REWRITE and the PRECONTENT
+ * phase.  Each of them must be the first handler of its phase.
  */
 
 ngx_int_t ngx_http_plum_bind_server(ngx_http_request_t *r);
@@ -62,11 +62,11 @@ ngx_int_t ngx_http_plum_bind(ngx_http_request_t *r);
 ngx_int_t ngx_http_plum_handler(ngx_http_request_t *r);
 
 /*
- * wait: a stage that waits suspends the request: nobody reads or writes, and
- * a hang-up of the sender ends it.  NGX_AGAIN, or NGX_ERROR.
- *
- * resume lets it go on, from an event that is not its own.  The request may
- * be gone afterwards.
+ * suspend()  to be called by a stage that waits: no event reads or writes, and
+ *            the request ends if the sender closes its connection.  Returns
+ *            NGX_AGAIN or NGX_ERROR
+ * resume()   continues the request from an event of a store or timer.  The
+ *            request may have been freed when it returns
  */
 
 ngx_int_t ngx_http_plum_suspend(ngx_http_request_t *r);
