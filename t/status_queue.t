@@ -43,6 +43,7 @@ delivered();
 dead();
 paused();
 breaker();
+not_durable();
 redis_down();
 
 $t->done_testing;
@@ -198,14 +199,36 @@ sub breaker {
 }
 
 
+# a Redis that does not keep what accepted= promises, yet answers
+
+sub not_durable {
+    $redis->command('CONFIG', 'SET', 'appendfsync', 'everysec');
+    ok(poll_until(sub {
+        return $t->accept({id => 'weak' . ++$accepted})->status == 503;
+    }, 20), 'Redis is not as durable as promised');
+
+    my $m = metrics_when(sub { $_[0]->value('plum_store_up', %STORE) == 0 });
+    is($m->value('plum_store_up', %STORE), 0, 'for the queue it is down');
+    is(join(' ', grep { /store/ } findings()), 'store', 'HTML says so');
+
+    $redis->command('CONFIG', 'SET', 'appendfsync', 'always');
+    send_one();
+    metrics_when(sub { $_[0]->value('plum_store_up', %STORE) });
+    return;
+}
+
+
 sub redis_down {
+    my $before = metrics()->value('plum_refused_total', gate => '/',
+        reason => 'store_unavailable');
     $redis->kill;
     is($t->request($t->event({id => 'down'}))->status, 503, 'Redis is down');
     my $m = metrics_when(sub { $_[0]->value('plum_store_up', %STORE) == 0
         && !defined $_[0]->value('plum_queue_waiting', %SICK) }, 30);
     is($m->value('plum_queue_dead', %SICK), undef, 'and no old figures');
     is($m->value('plum_refused_total', gate => '/',
-        reason => 'store_unavailable'), 1, 'the refusal is counted');
+        reason => 'store_unavailable'), $before + 1,
+        'the refusal is counted');
     is($m->value('plum_store_up', store => 'local'), 1,
         'the memory store is up');
     is(join(' ', grep { /store|unread/ } findings()), 'store unread unread',

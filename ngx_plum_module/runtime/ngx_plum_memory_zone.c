@@ -268,9 +268,10 @@ ngx_plum_memory_usage(ngx_plum_store_t *store, ngx_plum_store_usage_t *usage)
 
     memory = store->data;
     shpool = memory->shpool;
-    pages = shpool->last - shpool->pages;
 
     ngx_shmtx_lock(&shpool->mutex);
+
+    pages = shpool->last - shpool->pages;
 
     usage->records = memory->shared->records;
     usage->evictions = memory->shared->evictions;
