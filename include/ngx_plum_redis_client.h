@@ -64,11 +64,13 @@ struct ngx_plum_redis_s {
 
     /*
      * Callbacks from the files below: a node is ready; calls that need
-     * replicas are about to be flushed; so many replicas have a call.
+     * replicas are about to be flushed; a call is about to be written, and
+     * the checks may be due; so many replicas have a call.
      */
 
     void                           (*ready)(ngx_plum_redis_t *client);
     void                           (*wait)(ngx_plum_redis_conn_t *conn);
+    void                           (*check)(ngx_plum_redis_conn_t *conn);
     void                           (*replicated)(ngx_plum_redis_conn_t *conn,
                                                  ngx_plum_redis_call_t *call,
                                                  ngx_uint_t replicas);

@@ -47,6 +47,7 @@ ngx_plum_redis_create(ngx_conf_t *cf, const ngx_plum_redis_conf_t *conf,
 
     client->ready = ngx_plum_redis_ready;
     client->wait = ngx_plum_redis_wait_before;
+    client->check = ngx_plum_redis_hello_again;
 
     if (ngx_plum_redis_list.next == NULL) {
         ngx_queue_init(&ngx_plum_redis_list);

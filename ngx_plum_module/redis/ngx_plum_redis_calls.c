@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_plum_redis_conn.h>
+#include <ngx_plum_redis_client.h>
 
 
 static ngx_uint_t ngx_plum_redis_calls_known(ngx_plum_redis_conn_t *conn,
@@ -21,7 +21,7 @@ ngx_plum_redis_calls_put(ngx_plum_redis_conn_t *conn,
     static const char  asking[] = "*1\r\n$6\r\nASKING\r\n";
 
     if (conn->checks) {
-        ngx_plum_redis_hello_again(conn);
+        conn->client->check(conn);
     }
 
     len = plum_resp_room(call->script, call->argv, call->argc);
