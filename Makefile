@@ -20,7 +20,7 @@ CC        = cc
 PACKAGES_build  = gcc libc6-dev make pkg-config nginx nginx-dev libssl-dev \
                   libjansson-dev libhiredis-dev
 PACKAGES_run    = $(PACKAGES_build) openssl perl libio-socket-ssl-perl \
-                  ca-certificates redis-server
+                  libtext-csv-perl ca-certificates redis-server
 PACKAGES_man    = perl help2man lowdown
 PACKAGES_test   = $(PACKAGES_run) $(PACKAGES_man) curl faketime \
                   libcmocka-dev prometheus libcryptx-perl spin groff \
@@ -165,7 +165,7 @@ compdb: deps-compdb
 
 # --- the tools, and the manual pages: made of --help and of DIRECTIVES.md
 
-TOOLS    = plum-send plum-queue plum-policy
+TOOLS    = plum-send plum-queue plum-policy plum-pseudonym
 MAN      = $(BUILD)/man
 MANPAGES = $(TOOLS:%=$(MAN)/%.1) $(MAN)/ngx_http_plum_module.5
 VERSION  = $(shell sed -n 's/^Changes with ngx_plum_module \([^ ]*\) .*/\1/p' \
@@ -175,6 +175,7 @@ SHARE    = $(DESTDIR)$(PREFIX)/share
 
 WHAT_plum-send   = sign a webhook delivery and post it
 WHAT_plum-queue  = look into a durable queue of ngx_http_plum_module
+WHAT_plum-pseudonym = make the pseudonyms of ngx_http_plum_module
 WHAT_plum-policy = what is in force at each gate of ngx_http_plum_module
 
 man: $(MANPAGES)

@@ -20,6 +20,20 @@ char *ngx_http_plum_conf_error(ngx_conf_t *cf, ngx_http_plum_where_t *where,
 char *ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,
     plum_str_t **events, ngx_uint_t *nevents);
 
+/*
+ * rule() reads a line of an allowlist, allow or pseudonym, and adds it to the
+ * list and to a plan that shows what is wrong with it.  rules() adds all rules
+ * of a list to the plan of a gate or consumer, and rule_keys() finds its
+ * secrets: the key of secret number n is list->keys[n].  Errors are logged.
+ */
+
+char *ngx_http_plum_conf_rule(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list, plum_plan_t *plan);
+char *ngx_http_plum_conf_rules(ngx_conf_t *cf,
+    ngx_http_plum_allowlist_t *list, plum_plan_t *plan);
+char *ngx_http_plum_conf_rule_keys(ngx_conf_t *cf,
+    ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_allowlist_t *list);
+
 /* the same for "for=" of another directive, checked; NULL if it is well */
 
 char *ngx_http_plum_conf_for(ngx_conf_t *cf, ngx_str_t *value,

@@ -97,14 +97,24 @@ typedef struct {
 } ngx_http_plum_type_t;
 
 
-/* a line of plum_allowlist: allow, with its events */
+/* a path of a line of plum_allowlist, with its events */
 
 typedef struct {
     ngx_http_plum_where_t        where;      /* line 0: it is built in */
     plum_str_t                   path;
     plum_str_t                  *events;
     ngx_uint_t                   nevents;
+    ngx_uint_t                   pseudonym;  /* 1: it is one, by the secret */
+    ngx_uint_t                   secret;     /* of that number in the list */
 } ngx_http_plum_allow_rule_t;
+
+
+/* a secret that an allowlist makes pseudonyms with */
+
+typedef struct {
+    ngx_http_plum_where_t        where;
+    ngx_str_t                    name;
+} ngx_http_plum_list_secret_t;
 
 
 /* where an allowlist finds the type of an event */
@@ -125,6 +135,9 @@ typedef struct {
                                                 the variable as written */
     ngx_http_complex_value_t    *event_value;    /* of the variable */
     ngx_array_t                  rules;      /* ngx_http_plum_allow_rule_t */
+    ngx_http_plum_list_secret_t  secrets[PLUM_PLAN_SECRETS];
+    ngx_uint_t                   nsecrets;
+    plum_key_t                  *keys[PLUM_PLAN_SECRETS];
     ngx_uint_t                   acknowledge;    /* unlisted acknowledge */
     ngx_uint_t                   unlisted;       /* "unlisted" was given */
 } ngx_http_plum_allowlist_t;

@@ -46,6 +46,10 @@
 #define PLUM_PLAN_PROBES     64       /* probes, the event type among them */
 #define PLUM_PLAN_EVENTS     63       /* distinct event patterns */
 #define PLUM_PLAN_NODES      65535    /* nodes, wildcards merged */
+#define PLUM_PLAN_SECRETS    16       /* secrets of pseudonyms */
+
+#define PLUM_PSEUDONYMS_MAX  65536    /* values of a text that become one; a
+                                         text with more is invalid */
 
 
 typedef struct plum_plan_s     plum_plan_t;
@@ -85,6 +89,8 @@ typedef enum {
 
 typedef struct {
     size_t               length;         /* bytes written to out */
+    size_t               pseudonyms;     /* values in them that must be
+                                            replaced: see plum_pseudonym.h */
     size_t               dropped;        /* object members that were left out
                                             (each once; what stood inside one
                                             or inside of a left-out element
@@ -133,6 +139,22 @@ int plum_plan_probe(plum_plan_t *plan, const plum_str_t *path,
 
 int plum_plan_event_type(plum_plan_t *plan, const plum_str_t *path,
     unsigned *slot, plum_error_t *err);
+
+/*
+ * A string or number at that path is written to the output, and marked there:
+ * plum_pseudonyms_write() puts pseudonyms in the place of what is marked.
+ * Whatever else stands there (true, false, null, a container) is left out, as
+ * if this rule did not exist.  secret is the caller's number of the secret,
+ * less than PLUM_PLAN_SECRETS.  The path must not end with "**".
+ *
+ * plum_plan_compile() fails where a path is both allowed (by itself or within
+ * a "**") and a pseudonym, or is a pseudonym by two secrets, whatever the
+ * events of the rules are.
+ */
+
+int plum_plan_pseudonym(plum_plan_t *plan, const plum_str_t *path,
+    const plum_str_t *events, size_t nevents, unsigned secret,
+    plum_error_t *err);
 
 /*
  * Instead of plum_plan_event_type(): the event type does not stand in the

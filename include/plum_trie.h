@@ -36,6 +36,9 @@ typedef struct {
     uint32_t             next;           /* sibling */
     uint64_t             scalar;
     uint64_t             whole;
+    uint64_t             pseudonym;
+    unsigned             secret;         /* of the pseudonym */
+    plum_str_t           path;           /* of the pseudonym; data is owned */
     unsigned             probe;
 } plum_step_t;
 
@@ -54,7 +57,26 @@ typedef struct {
     uint32_t             element;
     unsigned             probe;
     unsigned             looks:1;        /* at names: has slots or any */
+    unsigned             replaced:1;     /* has a plum_node_pseudonym_t */
 } plum_node_t;
+
+
+/* the pseudonyms of a node: nodes are as small as a cache line without it */
+
+typedef struct {
+    uint64_t             mask;           /* leaf mask */
+    unsigned             secret;
+} plum_node_pseudonym_t;
+
+
+/* a value in the output that must be replaced */
+
+typedef struct {
+    size_t               at;             /* where it starts in the output */
+    size_t               len;
+    unsigned             secret;
+    unsigned             escaped:1;      /* a string with a backslash in it */
+} plum_mark_t;
 
 
 /* the node of what no rule speaks of */
@@ -81,6 +103,8 @@ struct plum_plan_s {
     uint32_t             nnodes;
     plum_slot_t         *slots;
     uint32_t             nslots;
+    plum_node_pseudonym_t  *pseudonyms;  /* of each node, or NULL */
+    unsigned             replaces:1;     /* a rule makes pseudonyms */
 
     plum_str_t           events[PLUM_PLAN_EVENTS];
     unsigned             prefix[PLUM_PLAN_EVENTS];   /* ended with "*" */
@@ -152,6 +176,10 @@ struct plum_scratch_s {
     uint64_t             seen_since;     /* the text's first serial number */
     uint64_t             key[2];         /* of the hash: nobody can know it */
 
+    plum_mark_t         *marks;          /* of the last text */
+    size_t               nmarks;
+    size_t               marks_size;
+
     unsigned             forget;         /* which of a set, the next time */
     plum_guess_t         guesses[PLUM_GUESSES];
 };
@@ -174,6 +202,10 @@ plum_trie_nomem(plum_error_t *err)
 
 uint64_t plum_plan_event_mask(const plum_plan_t *plan, const uint8_t *type,
     size_t len);
+
+/* one more mark, the caller's to fill in; NULL: no memory */
+
+plum_mark_t *plum_mark_add(plum_scratch_t *scratch);
 
 /* for each text, before its first object */
 

@@ -50,7 +50,8 @@ typedef struct {
     plum_scratch_t      *scratch;
     const uint8_t       *start;          /* the root's brackets */
     const uint8_t       *end;
-    uint8_t             *out;
+    uint8_t             *first;          /* of the output */
+    uint8_t             *out;            /* its end */
     plum_value_t        *probes;
 
     uint64_t             mask;           /* the rules that hold */

@@ -130,9 +130,11 @@ ngx_http_plum_finish_accept(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
         if (k == i
             && consumer[i].allowlist
             && consumer[i].allowlist != &pmcf->all
-            && ngx_http_plum_accept_view(cf, plcf, &consumer[i],
-                                         &plcf->views[i])
-               != NGX_CONF_OK)
+            && (ngx_http_plum_conf_rule_keys(cf, pmcf, consumer[i].allowlist)
+                != NGX_CONF_OK
+                || ngx_http_plum_accept_view(cf, plcf, &consumer[i],
+                                             &plcf->views[i])
+                   != NGX_CONF_OK))
         {
             return NGX_CONF_ERROR;
         }
@@ -184,11 +186,9 @@ static char *
 ngx_http_plum_accept_view(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf,
     ngx_http_plum_consumer_t *consumer, ngx_http_plum_view_t *view)
 {
-    ngx_uint_t                   i;
-    plum_error_t                 err;
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_plum_allowlist_t   *list;
-    ngx_http_plum_allow_rule_t  *rule;
+    plum_error_t                err;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_plum_allowlist_t  *list;
 
     list = consumer->allowlist;
 
@@ -205,18 +205,9 @@ ngx_http_plum_accept_view(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf,
         return NGX_CONF_ERROR;
     }
 
-    rule = list->rules.elts;
-
-    for (i = 0; i < list->rules.nelts; i++) {
-        if (plum_plan_allow(view->plan, &rule[i].path, rule[i].events,
-                            rule[i].nevents, &err)
-            != PLUM_OK)
-        {
-            return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
-        }
-    }
-
-    if (ngx_http_plum_accept_event(cf, plcf, consumer, view) != NGX_CONF_OK) {
+    if (ngx_http_plum_conf_rules(cf, list, view->plan) != NGX_CONF_OK
+        || ngx_http_plum_accept_event(cf, plcf, consumer, view) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -35,7 +35,7 @@ static char *ngx_http_plum_allowlist_event_type(ngx_conf_t *cf,
     ngx_http_plum_block_t *block);
 static char *ngx_http_plum_allowlist_event_place(ngx_conf_t *cf,
     ngx_http_plum_allowlist_t *list);
-static char *ngx_http_plum_allowlist_allow(ngx_conf_t *cf,
+static char *ngx_http_plum_allowlist_rule(ngx_conf_t *cf,
     ngx_http_plum_block_t *block);
 static char *ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
     ngx_http_plum_block_t *block);
@@ -43,7 +43,8 @@ static char *ngx_http_plum_allowlist_unlisted(ngx_conf_t *cf,
 
 static const ngx_http_plum_line_t  ngx_http_plum_lines[] = {
     { ngx_string("event_type"), ngx_http_plum_allowlist_event_type },
-    { ngx_string("allow"), ngx_http_plum_allowlist_allow },
+    { ngx_string("allow"), ngx_http_plum_allowlist_rule },
+    { ngx_string("pseudonym"), ngx_http_plum_allowlist_rule },
     { ngx_string("unlisted"), ngx_http_plum_allowlist_unlisted },
     { ngx_null_string, NULL }
 };
@@ -288,117 +289,9 @@ ngx_http_plum_allowlist_event_place(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_plum_allowlist_allow(ngx_conf_t *cf, ngx_http_plum_block_t *block)
+ngx_http_plum_allowlist_rule(ngx_conf_t *cf, ngx_http_plum_block_t *block)
 {
-    ngx_str_t                   *value;
-    ngx_uint_t                   i, n, nevents;
-    plum_str_t                  *events;
-    plum_error_t                 err;
-    ngx_http_plum_allow_rule_t  *rule;
-
-    value = cf->args->elts;
-    n = cf->args->nelts;
-    events = NULL;
-    nevents = 0;
-
-    if (n > 1 && ngx_strncmp(value[n - 1].data, "for=", 4) == 0) {
-        n--;
-
-        if (ngx_http_plum_conf_events(cf, &value[n], &events, &nevents)
-            != NGX_CONF_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (n < 2) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no path in \"allow\"");
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 1; i < n; i++) {
-
-        if (ngx_strncmp(value[i].data, "for=", 4) == 0
-            || ngx_strcmp(value[i].data, "for") == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" is no path, event types stand once and "
-                               "at the end, without spaces: \"for=a,b\"",
-                               &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        rule = ngx_array_push(&block->list->rules);
-        if (rule == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_http_plum_conf_where(cf, &rule->where);
-
-        rule->path.data = value[i].data;
-        rule->path.len = value[i].len;
-        rule->events = events;
-        rule->nevents = nevents;
-
-        if (plum_plan_allow(block->plan, &rule->path, events, nevents, &err)
-            != PLUM_OK)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_http_plum_conf_path(cf, &rule->path);
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/* for=a,b.*: names separated by commas */
-
-char *
-ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,
-    plum_str_t **events, ngx_uint_t *nevents)
-{
-    u_char       *p, *last, *comma;
-    ngx_array_t   array;
-    plum_str_t   *event;
-
-    if (ngx_array_init(&array, cf->pool, 4, sizeof(plum_str_t)) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    p = value->data + 4;
-    last = value->data + value->len;
-
-    for ( ;; ) {
-        comma = ngx_strlchr(p, last, ',');
-
-        event = ngx_array_push(&array);
-        if (event == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        event->data = p;
-        event->len = (comma ? comma : last) - p;
-
-        if (event->len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "an event name is empty in \"%V\"", value);
-            return NGX_CONF_ERROR;
-        }
-
-        if (comma == NULL) {
-            break;
-        }
-
-        p = comma + 1;
-    }
-
-    *events = array.elts;
-    *nevents = array.nelts;
-
-    return NGX_CONF_OK;
+    return ngx_http_plum_conf_rule(cf, block->list, block->plan);
 }
 
 

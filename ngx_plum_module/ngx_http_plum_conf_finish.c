@@ -160,7 +160,7 @@ ngx_http_plum_finish_allowlist(ngx_conf_t *cf,
     plcf->allowlist = ngx_http_plum_conf_list(pmcf, &plcf->allow);
 
     return plcf->allowlist
-           ? NGX_CONF_OK
+           ? ngx_http_plum_conf_rule_keys(cf, pmcf, plcf->allowlist)
            : ngx_http_plum_conf_error(cf, &plcf->where,
                                       "unknown allowlist \"%V\"",
                                       &plcf->allow);
@@ -170,11 +170,9 @@ ngx_http_plum_finish_allowlist(ngx_conf_t *cf,
 static char *
 ngx_http_plum_finish_plan(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
 {
-    ngx_uint_t                   i;
-    plum_error_t                 err;
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_plum_allowlist_t   *list;
-    ngx_http_plum_allow_rule_t  *rule;
+    plum_error_t                err;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_plum_allowlist_t  *list;
 
     list = plcf->allowlist;
 
@@ -191,22 +189,10 @@ ngx_http_plum_finish_plan(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
         return NGX_CONF_ERROR;
     }
 
-    rule = list->rules.elts;
-
-    for (i = 0; i < list->rules.nelts; i++) {
-        if (plum_plan_allow(plcf->plan, &rule[i].path, rule[i].events,
-                            rule[i].nevents, &err)
-            != PLUM_OK)
-        {
-            return ngx_http_plum_conf_error(cf, &list->where, "%s", err.text);
-        }
-    }
-
-    if (ngx_http_plum_finish_event(cf, plcf) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_plum_finish_probes(cf, plcf) != NGX_CONF_OK) {
+    if (ngx_http_plum_conf_rules(cf, list, plcf->plan) != NGX_CONF_OK
+        || ngx_http_plum_finish_event(cf, plcf) != NGX_CONF_OK
+        || ngx_http_plum_finish_probes(cf, plcf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -600,7 +600,7 @@ sub fragments {
     my $t = Test::Plum->new;
     $t->certificates;
     $t->secret($_, "$KEY\n") for qw(api-key api-key.new api-key.old
-        auth-token redis.password);
+        auth-token people-key redis.password);
     $t->secret('partner.whsec', "whsec_QUFBQUJCQkJDQ0NDRERERA==\n");
     $t->secret('partner.whpk', 'whpk_' . 'A' x 43 . "=\n");
     copy($t->path("server.$_"), $t->path("tls.$_")) for qw(crt key);

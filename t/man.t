@@ -18,7 +18,7 @@ use Test::Plum::Process qw(run_command);
 my $t = Test::Plum->new;
 my $ROOT = Test::Plum::root();
 my $DIR = $t->dir;
-my @TOOLS = qw(plum-send plum-queue plum-policy);
+my @TOOLS = qw(plum-send plum-queue plum-policy plum-pseudonym);
 
 my ($status, $said) = run_command('make', '-s', '-C', $ROOT, 'install-tools',
     "BUILD=$DIR/build", "DESTDIR=$DIR/root", 'PREFIX=/usr');

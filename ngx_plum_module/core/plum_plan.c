@@ -14,6 +14,8 @@ static int plum_plan_step(plum_plan_t *plan, uint32_t parent,
     plum_error_t *err);
 static int plum_plan_new_step(plum_plan_t *plan, plum_step_kind_t kind,
     const uint8_t *name, size_t len, uint32_t *node, plum_error_t *err);
+static int plum_plan_events(plum_plan_t *plan, const plum_str_t *events,
+    size_t nevents, uint64_t *mask, plum_error_t *err);
 static int plum_plan_event(plum_plan_t *plan, const plum_str_t *pattern,
     uint64_t *mask, plum_error_t *err);
 static int plum_plan_open(const plum_plan_t *plan, plum_error_t *err);
@@ -56,6 +58,7 @@ plum_plan_destroy(plum_plan_t *plan)
 
     for (i = 0; i < plan->nsteps; i++) {
         free((void *) (uintptr_t) plan->steps[i].name.data);
+        free((void *) (uintptr_t) plan->steps[i].path.data);
     }
 
     for (i = 0; i < plan->nevents; i++) {
@@ -65,6 +68,7 @@ plum_plan_destroy(plum_plan_t *plan)
     free(plan->steps);
     free(plan->nodes);
     free(plan->slots);
+    free(plan->pseudonyms);
     free(plan);
 }
 
@@ -73,26 +77,15 @@ int
 plum_plan_allow(plum_plan_t *plan, const plum_str_t *path,
     const plum_str_t *events, size_t nevents, plum_error_t *err)
 {
-    size_t    i;
     uint32_t  node;
     uint64_t  mask;
     unsigned  whole;
 
     if (plum_plan_open(plan, err) != PLUM_OK
-        || plum_path_check(path, err) != PLUM_OK)
+        || plum_path_check(path, err) != PLUM_OK
+        || plum_plan_events(plan, events, nevents, &mask, err) != PLUM_OK
+        || plum_plan_walk(plan, path, &node, &whole, err) != PLUM_OK)
     {
-        return PLUM_ERROR;
-    }
-
-    mask = (nevents == 0) ? PLUM_EVERY_EVENT : 0;
-
-    for (i = 0; i < nevents; i++) {
-        if (plum_plan_event(plan, &events[i], &mask, err) != PLUM_OK) {
-            return PLUM_ERROR;
-        }
-    }
-
-    if (plum_plan_walk(plan, path, &node, &whole, err) != PLUM_OK) {
         return PLUM_ERROR;
     }
 
@@ -102,6 +95,50 @@ plum_plan_allow(plum_plan_t *plan, const plum_str_t *path,
     } else {
         plan->steps[node].scalar |= mask;
     }
+
+    return PLUM_OK;
+}
+
+
+int
+plum_plan_pseudonym(plum_plan_t *plan, const plum_str_t *path,
+    const plum_str_t *events, size_t nevents, unsigned secret,
+    plum_error_t *err)
+{
+    uint32_t      node;
+    uint64_t      mask;
+    unsigned      whole;
+    plum_step_t  *step;
+
+    if (plum_plan_open(plan, err) != PLUM_OK
+        || plum_path_check(path, err) != PLUM_OK
+        || plum_plan_events(plan, events, nevents, &mask, err) != PLUM_OK
+        || plum_plan_walk(plan, path, &node, &whole, err) != PLUM_OK)
+    {
+        return PLUM_ERROR;
+    }
+
+    if (whole) {
+        return plum_path_error(err, "path", path, " of a pseudonym must not"
+                               " end with \"**\", name the value");
+    }
+
+    step = &plan->steps[node];
+
+    if (step->pseudonym != 0 && step->secret != secret) {
+        return plum_path_error(err, "path", path,
+                               " is a pseudonym by two secrets");
+    }
+
+    if (step->path.data == NULL
+        && plum_plan_copy(&step->path, path->data, path->len) != PLUM_OK)
+    {
+        return plum_trie_nomem(err);
+    }
+
+    step->pseudonym |= mask;
+    step->secret = secret;
+    plan->replaces = 1;
 
     return PLUM_OK;
 }
@@ -353,6 +390,26 @@ plum_plan_new_step(plum_plan_t *plan, plum_step_kind_t kind,
     }
 
     *node = plan->nsteps++;
+
+    return PLUM_OK;
+}
+
+
+/* the mask of a rule that has these events */
+
+static int
+plum_plan_events(plum_plan_t *plan, const plum_str_t *events, size_t nevents,
+    uint64_t *mask, plum_error_t *err)
+{
+    size_t  i;
+
+    *mask = (nevents == 0) ? PLUM_EVERY_EVENT : 0;
+
+    for (i = 0; i < nevents; i++) {
+        if (plum_plan_event(plan, &events[i], mask, err) != PLUM_OK) {
+            return PLUM_ERROR;
+        }
+    }
 
     return PLUM_OK;
 }

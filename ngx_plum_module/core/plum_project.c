@@ -96,6 +96,7 @@ plum_project_walk(plum_walk_t *w, const uint8_t *in, size_t len, uint8_t *out,
     }
 
     result->length = (size_t) (w->out - out);
+    result->pseudonyms = w->scratch->nmarks;
     result->dropped = w->dropped;
     result->listed = (w->plan->nevents == 0 || w->mask != PLUM_EVERY_EVENT);
 
@@ -110,10 +111,13 @@ plum_walk_start(plum_walk_t *w, uint8_t *out)
         memset(w->probes, 0, w->plan->nprobes * sizeof(plum_value_t));
     }
 
+    w->first = out;
     w->out = out;
     w->unsure = 0;
     w->again = 0;
     w->dropped = 0;
+
+    w->scratch->nmarks = 0;
 
     plum_seen_start(w->scratch);
 }

@@ -1,6 +1,7 @@
 /*
  * The scratch memory of the projector: the member names of a text that must be
- * checked for duplicates; see plum_trie.h.
+ * checked for duplicates, and the values that must be replaced; see
+ * plum_trie.h.
  */
 
 #include <stdlib.h>
@@ -72,6 +73,7 @@ plum_scratch_destroy(plum_scratch_t *scratch)
 
     free(scratch->stamps);
     free(scratch->seen);
+    free(scratch->marks);
     free(scratch);
 }
 
@@ -81,6 +83,28 @@ plum_seen_start(plum_scratch_t *scratch)
 {
     scratch->seen_used = 0;
     scratch->seen_since = scratch->serial + 1;
+}
+
+
+plum_mark_t *
+plum_mark_add(plum_scratch_t *scratch)
+{
+    size_t        size;
+    plum_mark_t  *marks;
+
+    if (scratch->nmarks == scratch->marks_size) {
+        size = scratch->marks_size ? scratch->marks_size * 2 : 16;
+
+        marks = realloc(scratch->marks, size * sizeof(plum_mark_t));
+        if (marks == NULL) {
+            return NULL;
+        }
+
+        scratch->marks = marks;
+        scratch->marks_size = size;
+    }
+
+    return &scratch->marks[scratch->nmarks++];
 }
 
 

@@ -58,6 +58,9 @@ static int plum_trie_add(plum_build_t *b, uint32_t step);
 static int plum_trie_slots(plum_build_t *b, plum_node_t *node, size_t n);
 static void plum_trie_slot(plum_plan_t *plan, const plum_node_t *node,
     const plum_str_t *name, uint32_t child);
+static int plum_trie_pseudonyms(plum_build_t *b);
+static int plum_trie_pseudonym(plum_build_t *b, uint32_t node);
+static const plum_str_t *plum_trie_path(const plum_build_t *b, uint32_t node);
 static void plum_trie_masks(plum_build_t *b);
 static int plum_trie_compare(const void *one, const void *two);
 static void *plum_trie_grow(plum_build_t *b, void *array, size_t *size,
@@ -77,15 +80,21 @@ plum_trie_build(plum_plan_t *plan, plum_error_t *err)
 
     rc = plum_trie_nodes(&b);
 
+    if (rc == PLUM_OK && plan->replaces) {
+        rc = plum_trie_pseudonyms(&b);
+    }
+
     if (rc == PLUM_OK) {
         plum_trie_masks(&b);
 
     } else {
         free(plan->nodes);
         free(plan->slots);
+        free(plan->pseudonyms);
 
         plan->nodes = NULL;
         plan->slots = NULL;
+        plan->pseudonyms = NULL;
         plan->nnodes = 0;
         plan->nslots = 0;
     }
@@ -431,6 +440,94 @@ plum_trie_slot(plum_plan_t *plan, const plum_node_t *node,
 }
 
 
+/*
+ * The pseudonyms of each node.  A path that is allowed, too, by itself or
+ * within a "**" around it, would leave as it is.
+ */
+
+static int
+plum_trie_pseudonyms(plum_build_t *b)
+{
+    int           rc;
+    uint32_t      i;
+    uint8_t      *open;                  /* within a "**" */
+    plum_plan_t  *plan;
+
+    plan = b->plan;
+
+    plan->pseudonyms = calloc(plan->nnodes, sizeof(plum_node_pseudonym_t));
+    open = calloc(plan->nnodes, 1);
+
+    rc = (plan->pseudonyms != NULL && open != NULL) ? PLUM_OK
+                                                : plum_trie_nomem(b->err);
+
+    for (i = 0; rc == PLUM_OK && i < plan->nnodes; i++) {
+        open[i] = (plan->nodes[i].whole != 0 || open[b->origins[i].parent]);
+
+        rc = plum_trie_pseudonym(b, i);
+
+        if (rc == PLUM_OK && plan->nodes[i].replaced
+            && (open[i] || plan->nodes[i].scalar != 0))
+        {
+            rc = plum_path_error(b->err, "path", plum_trie_path(b, i),
+                                 " is a pseudonym, and is allowed, too");
+        }
+    }
+
+    free(open);
+
+    return rc;
+}
+
+
+static int
+plum_trie_pseudonym(plum_build_t *b, uint32_t node)
+{
+    size_t                  i;
+    const plum_step_t      *step;
+    plum_node_pseudonym_t  *pseudonym;
+
+    pseudonym = &b->plan->pseudonyms[node];
+
+    for (i = 0; i < b->origins[node].nset; i++) {
+        step = &b->plan->steps[b->steps[b->origins[node].set + i]];
+
+        if (step->pseudonym == 0) {
+            continue;
+        }
+
+        if (pseudonym->mask != 0 && pseudonym->secret != step->secret) {
+            return plum_path_error(b->err, "path", &step->path,
+                                   " is a pseudonym by two secrets");
+        }
+
+        pseudonym->mask |= step->pseudonym;
+        pseudonym->secret = step->secret;
+        b->plan->nodes[node].replaced = 1;
+    }
+
+    return PLUM_OK;
+}
+
+
+/* the path of the first rule that makes a pseudonym of this node */
+
+static const plum_str_t *
+plum_trie_path(const plum_build_t *b, uint32_t node)
+{
+    size_t              i;
+    const plum_step_t  *step;
+
+    i = b->origins[node].set;
+
+    do {
+        step = &b->plan->steps[b->steps[i++]];
+    } while (step->pseudonym == 0);
+
+    return &step->path;
+}
+
+
 /* from the leaves to the root: children have higher indexes than parents */
 
 static void
@@ -445,6 +542,10 @@ plum_trie_masks(plum_build_t *b)
         parent = &b->plan->nodes[b->origins[i].parent];
 
         leaves = node->scalar | node->whole | node->members | node->elements;
+
+        if (node->replaced) {
+            leaves |= b->plan->pseudonyms[i].mask;
+        }
 
         if (b->origins[i].element) {
             parent->elements |= leaves;

@@ -26,6 +26,8 @@ typedef struct {
 
 static unsigned plum_walk_scalar(plum_walk_t *w, const plum_node_t *node,
     const uint8_t *from, const uint8_t *to, unsigned escaped);
+static unsigned plum_walk_pseudonym(plum_walk_t *w, const plum_node_t *node,
+    const uint8_t *from, const uint8_t *to, unsigned escaped);
 static unsigned plum_walk_container(plum_walk_t *w, const uint8_t *p,
     const plum_node_t *node, plum_mode_t *mode);
 static void plum_walk_written(plum_walk_t *w, const uint8_t *p);
@@ -380,10 +382,52 @@ plum_walk_scalar(plum_walk_t *w, const plum_node_t *node, const uint8_t *from,
         if (plum_walk_wants(w, node->scalar | node->whole)) {
             plum_walk_write(w, from, to);
 
+        } else if (node->replaced) {
+            return plum_walk_pseudonym(w, node, from, to, escaped);
+
         } else {
             w->dropped += w->top->counts;
         }
     }
+
+    return 1;
+}
+
+
+/* a string or number is written, and marked; 0 ends the walk */
+
+static unsigned
+plum_walk_pseudonym(plum_walk_t *w, const plum_node_t *node,
+    const uint8_t *from, const uint8_t *to, unsigned escaped)
+{
+    plum_mark_t                  *mark;
+    const plum_node_pseudonym_t  *pseudonym;
+
+    pseudonym = &w->plan->pseudonyms[node - w->plan->nodes];
+
+    /* true, false and null begin with a letter */
+
+    if (*from >= 'a' || !plum_walk_wants(w, pseudonym->mask)) {
+        w->dropped += w->top->counts;
+        return 1;
+    }
+
+    if (w->scratch->nmarks == PLUM_PSEUDONYMS_MAX) {
+        return 0;
+    }
+
+    mark = plum_mark_add(w->scratch);
+    if (mark == NULL) {
+        w->nomem = 1;
+        return 0;
+    }
+
+    plum_walk_write(w, from, to);
+
+    mark->len = (size_t) (to - from);
+    mark->at = (size_t) (w->out - w->first) - mark->len;
+    mark->secret = pseudonym->secret;
+    mark->escaped = (escaped != 0);
 
     return 1;
 }

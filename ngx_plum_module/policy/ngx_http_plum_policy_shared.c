@@ -12,8 +12,8 @@
 
 static json_t *ngx_http_plum_policy_allowlist(ngx_http_plum_policy_t *policy,
     ngx_http_plum_allowlist_t *list);
-static json_t *ngx_http_plum_policy_allowed(ngx_http_plum_policy_t *policy,
-    ngx_http_plum_allowlist_t *list);
+static json_t *ngx_http_plum_policy_rules(ngx_http_plum_policy_t *policy,
+    ngx_http_plum_allowlist_t *list, ngx_uint_t pseudonyms);
 static json_t *ngx_http_plum_policy_steps(ngx_http_plum_policy_t *policy,
     const plum_str_t *path);
 static void ngx_http_plum_policy_redis(ngx_http_plum_policy_t *policy,
@@ -85,24 +85,33 @@ ngx_http_plum_policy_allowlist(ngx_http_plum_policy_t *policy,
                              json_string(list->acknowledge ? "acknowledge"
                                                            : "refuse"));
     ngx_http_plum_policy_set(policy, object, "allow",
-                             ngx_http_plum_policy_allowed(policy, list));
+                             ngx_http_plum_policy_rules(policy, list, 0));
+    ngx_http_plum_policy_set(policy, object, "pseudonyms",
+                             ngx_http_plum_policy_rules(policy, list, 1));
 
     return object;
 }
 
 
+/* the rules that allow, or those that make pseudonyms */
+
 static json_t *
-ngx_http_plum_policy_allowed(ngx_http_plum_policy_t *policy,
-    ngx_http_plum_allowlist_t *list)
+ngx_http_plum_policy_rules(ngx_http_plum_policy_t *policy,
+    ngx_http_plum_allowlist_t *list, ngx_uint_t pseudonyms)
 {
-    json_t                      *allow, *object;
+    json_t                      *rules, *object;
     ngx_uint_t                   i;
     ngx_http_plum_allow_rule_t  *rule;
 
-    allow = json_array();
+    rules = json_array();
     rule = list->rules.elts;
 
     for (i = 0; i < list->rules.nelts; i++) {
+
+        if (rule[i].pseudonym != pseudonyms) {
+            continue;
+        }
+
         object = json_object();
 
         ngx_http_plum_policy_set(policy, object, "at",
@@ -116,10 +125,16 @@ ngx_http_plum_policy_allowed(ngx_http_plum_policy_t *policy,
                                  ngx_http_plum_policy_events(policy,
                                            rule[i].events, rule[i].nevents));
 
-        ngx_http_plum_policy_push(policy, allow, object);
+        if (pseudonyms) {
+            ngx_http_plum_policy_set(policy, object, "secret",
+                     ngx_http_plum_policy_str(
+                                      &list->secrets[rule[i].secret].name));
+        }
+
+        ngx_http_plum_policy_push(policy, rules, object);
     }
 
-    return allow;
+    return rules;
 }
 
 

@@ -8,6 +8,7 @@
 #include <ngx_http_plum_event.h>
 #include <ngx_http_plum_queue.h>
 #include <ngx_http_plum_stage.h>
+#include <plum_pseudonym.h>
 
 
 /*
@@ -37,6 +38,9 @@ static ngx_int_t ngx_http_plum_accept_view(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_uint_t n);
 static ngx_int_t ngx_http_plum_accept_project(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, ngx_uint_t n, ngx_str_t *body);
+static ngx_int_t ngx_http_plum_accept_pseudonyms(ngx_http_request_t *r,
+    const ngx_http_plum_view_t *view, plum_key_t *const *keys,
+    const plum_projection_t *result, ngx_str_t *body);
 static void ngx_http_plum_accept_free(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_accept_outcome(ngx_http_request_t *r,
@@ -187,6 +191,13 @@ ngx_http_plum_accept_view(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
         body = ctx->clean;
     }
 
+    /* pseudonyms may have made it larger than plum_max_body */
+
+    if (body.len > PLUM_QUEUE_BODY) {
+        ctx->reason = PLUM_REASON_BODY_TOO_LARGE;
+        return NGX_DECLINED;
+    }
+
     for (i = 0; i < accept->nbodies; i++) {
         if (ngx_http_plum_same(&accept->bodies[i], &body)) {
             break;
@@ -263,7 +274,40 @@ ngx_http_plum_accept_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
 
     body->len = result.length;
 
+    if (result.pseudonyms
+        && ngx_http_plum_accept_pseudonyms(r, view,
+                                           consumer[n].allowlist->keys,
+                                           &result, body)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return result.listed ? NGX_OK : NGX_DONE;
+}
+
+
+/* puts pseudonyms in the place of the values of a view that are marked */
+
+static ngx_int_t
+ngx_http_plum_accept_pseudonyms(ngx_http_request_t *r,
+    const ngx_http_plum_view_t *view, plum_key_t *const *keys,
+    const plum_projection_t *result, ngx_str_t *body)
+{
+    u_char  *data;
+
+    data = ngx_pnalloc(r->pool, plum_pseudonyms_room(result));
+    if (data == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->len = plum_pseudonyms_write(view->scratch, result, keys, body->data,
+                                      data);
+
+    (void) ngx_pfree(r->pool, body->data);
+    body->data = data;
+
+    return body->len ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -9,12 +9,17 @@
 #include <ngx_http_plum_event.h>
 #include <ngx_http_plum_proof.h>
 #include <ngx_http_plum_stage.h>
+#include <plum_pseudonym.h>
 #include <plum_time.h>
 
 
 static u_char *ngx_http_plum_project_room(size_t len, ngx_log_t *log);
 static ngx_int_t ngx_http_plum_project_clean(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx, u_char *data, size_t len);
+static ngx_int_t ngx_http_plum_project_pseudonyms(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, u_char *data, const plum_projection_t *result);
+static ngx_int_t ngx_http_plum_project_alloc(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, size_t len);
 static ngx_int_t ngx_http_plum_project_invalid(ngx_http_plum_ctx_t *ctx);
 static ngx_int_t ngx_http_plum_project_credentials(ngx_http_request_t *r,
     ngx_http_plum_ctx_t *ctx);
@@ -80,7 +85,10 @@ ngx_http_plum_project(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx)
         return rc;
     }
 
-    rc = ngx_http_plum_project_clean(r, ctx, room, result.length);
+    rc = result.pseudonyms
+         ? ngx_http_plum_project_pseudonyms(r, ctx, room, &result)
+         : ngx_http_plum_project_clean(r, ctx, room, result.length);
+
     if (rc != NGX_OK) {
         return rc;
     }
@@ -150,28 +158,60 @@ static ngx_int_t
 ngx_http_plum_project_clean(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
     u_char *data, size_t len)
 {
-    ctx->clean.len = len;
+    ngx_int_t  rc;
 
     if (len == ctx->raw.len && ngx_memcmp(data, ctx->raw.data, len) == 0) {
-        ctx->clean.data = ctx->raw.data;
+        ctx->clean = ctx->raw;
         return NGX_OK;
     }
 
+    rc = ngx_http_plum_project_alloc(r, ctx, len);
+
+    if (rc == NGX_OK) {
+        ngx_memcpy(ctx->clean.data, data, len);
+        ctx->clean.len = len;
+    }
+
+    return rc;
+}
+
+
+/* the same, with pseudonyms in the place of the values that are marked */
+
+static ngx_int_t
+ngx_http_plum_project_pseudonyms(ngx_http_request_t *r,
+    ngx_http_plum_ctx_t *ctx, u_char *data, const plum_projection_t *result)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_plum_project_alloc(r, ctx, plum_pseudonyms_room(result));
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->clean.len = plum_pseudonyms_write(ctx->plcf->scratch, result,
+                                           ctx->plcf->allowlist->keys, data,
+                                           ctx->clean.data);
+
+    return ctx->clean.len ? NGX_OK : NGX_ERROR;
+}
+
+
+/* room for the clean body; NGX_DECLINED: the budget has none */
+
+static ngx_int_t
+ngx_http_plum_project_alloc(ngx_http_request_t *r, ngx_http_plum_ctx_t *ctx,
+    size_t len)
+{
     if (len >= ngx_pagesize
         && ngx_http_plum_budget_copy(ctx, len) != NGX_OK)
     {
-        ctx->clean.len = 0;
         return NGX_DECLINED;
     }
 
     ctx->clean.data = ngx_pnalloc(r->pool, len);
-    if (ctx->clean.data == NULL) {
-        return NGX_ERROR;
-    }
 
-    ngx_memcpy(ctx->clean.data, data, len);
-
-    return NGX_OK;
+    return ctx->clean.data ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -11,6 +11,8 @@
 
 #include "tree.h"
 
+#include <openssl/hmac.h>
+
 
 #define ORACLE_RULES    24
 #define ORACLE_EVENTS   24
@@ -29,6 +31,8 @@ typedef struct {
     size_t           n;
     unsigned         whole:1;
     char             mark;               /* '=' type, '?' probe, 0 rule */
+    char             secret;             /* a digit: the rule makes pseudonyms;
+                                            else 0 */
     plum_str_t       events[ORACLE_EVENTS];
     size_t           nevents;
     unsigned         active:1;           /* for the event of the text */
@@ -44,7 +48,9 @@ typedef struct {
     uint8_t         *out;
     size_t           len;
     size_t           dropped;
+    size_t           pseudonyms;
     unsigned         listed;
+    unsigned         replace:1;          /* write pseudonyms */
 } oracle_result_t;
 
 
@@ -196,8 +202,14 @@ oracle_item(const char *item, size_t len, oracle_rule_t *r)
 
     at = memchr(item, '@', len);
 
+    if (len > 1 && *item == '|' && item[1] >= '0' && item[1] <= '9') {
+        r->secret = item[1];
+        item += 2;
+    }
+
     if (!oracle_path((const uint8_t *) item,
-                     (size_t) ((at ? at : end) - item), r))
+                     (size_t) ((at ? at : end) - item), r)
+        || (r->secret && r->whole))
     {
         return 0;
     }
@@ -211,7 +223,9 @@ oracle_item(const char *item, size_t len, oracle_rule_t *r)
         event->data = (const uint8_t *) at;
         event->len = comma ? (size_t) (comma - at) : left;
 
-        if (event->len == 0) {
+        /* what other languages begin a pattern or a quoted word with */
+
+        if (event->len == 0 || memchr("\t\"'~!", *at, 5) != NULL) {
             return 0;
         }
 
@@ -236,6 +250,57 @@ oracle_free(oracle_rules_t *rules)
     for (i = 0; i < rules->n; i++) {
         free(rules->rules[i].names);
     }
+}
+
+
+/* can the first n steps of both rules lead to one node */
+
+static inline int
+oracle_meet(const oracle_rule_t *one, const oracle_rule_t *two, size_t n)
+{
+    const oracle_step_t  *a, *b;
+
+    while (n-- != 0) {
+        a = &one->steps[n];
+        b = &two->steps[n];
+
+        if ((a->kind == '[') != (b->kind == '[')
+            || (a->kind == 'n' && b->kind == 'n'
+                && (a->len != b->len
+                    || (a->len != 0 && memcmp(a->name, b->name, a->len) != 0))))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* a value that one rule lets through, or another secret has, is no pseudonym */
+
+static inline int
+oracle_contradict(const oracle_rules_t *rules)
+{
+    size_t                i, k;
+    const oracle_rule_t  *one, *two;
+
+    for (i = 0; i < rules->n; i++) {
+        one = &rules->rules[i];
+
+        for (k = 0; one->secret && k < rules->n; k++) {
+            two = &rules->rules[k];
+
+            if (two->mark == 0 && two->secret != one->secret
+                && (two->whole ? two->n <= one->n : two->n == one->n)
+                && oracle_meet(one, two, two->n))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 
@@ -266,7 +331,8 @@ oracle_rules(const char *line, oracle_rules_t *rules)
         events += rules->rules[i].nevents;
     }
 
-    return ok && types <= 1 && (events == 0 || types == 1);
+    return ok && types <= 1 && (events == 0 || types == 1)
+           && !oracle_contradict(rules);
 }
 
 
@@ -427,7 +493,10 @@ oracle_events(oracle_rules_t *rules, const tree_t *t)
 }
 
 
-/* 0 no, 1 the value as it stands, 2 a container with what is kept in it */
+/*
+ * 0 no, 1 the value as it stands, 2 a container with what is kept in it, or
+ * the digit of a secret: the value's pseudonym
+ */
 
 static inline unsigned
 oracle_kept(const oracle_rules_t *rules, const node_t *node)
@@ -447,7 +516,14 @@ oracle_kept(const oracle_rules_t *rules, const node_t *node)
         }
 
         if (oracle_leads(r, r->n, node) && (r->whole || !container)) {
-            return 1;
+
+            if (!r->secret) {
+                return 1;
+            }
+
+            if (memchr("tfn", node->kind, 3) == NULL) {
+                return (unsigned) r->secret;
+            }
         }
 
         for (n = 0; container && n < r->n; n++) {
@@ -471,7 +547,54 @@ oracle_put(oracle_result_t *result, const uint8_t *from, const uint8_t *to)
 }
 
 
-/* result->out has room for the whole text */
+/* the keys of secrets are their digits */
+
+static inline void
+oracle_pseudonym(const node_t *node, uint8_t key, oracle_result_t *result)
+{
+    size_t         len;
+    uint8_t       *text, mac[EVP_MAX_MD_SIZE], base64[25];
+    unsigned char  quote;
+
+    if (!result->replace) {
+        oracle_put(result, node->from, node->to);
+        return;
+    }
+
+    if (node->lone) {
+        oracle_put(result, (const uint8_t *) "null",
+                   (const uint8_t *) "null" + 4);
+        return;
+    }
+
+    if (node->kind == '"') {
+        text = oracle_decode(node, &len);
+
+    } else {
+        len = (size_t) (node->to - node->from);
+        text = malloc(len);
+        check(text != NULL, "memory");
+        memcpy(text, node->from, len);
+    }
+
+    check(HMAC(EVP_sha256(), &key, 1, text, len, mac, NULL) != NULL, "HMAC");
+    free(text);
+
+    (void) EVP_EncodeBlock(base64, mac, 16);
+
+    for (len = 0; len < 22; len++) {
+        base64[len] = (base64[len] == '+') ? '-' : base64[len];
+        base64[len] = (base64[len] == '/') ? '_' : base64[len];
+    }
+
+    quote = '"';
+    oracle_put(result, &quote, &quote + 1);
+    oracle_put(result, base64, base64 + 22);
+    oracle_put(result, &quote, &quote + 1);
+}
+
+
+/* result->out has room for the whole text, or 24 bytes for each byte of it */
 
 static inline void
 oracle_filter(const oracle_rules_t *rules, const node_t *node,
@@ -480,7 +603,15 @@ oracle_filter(const oracle_rules_t *rules, const node_t *node,
     size_t         n;
     const node_t  *child;
 
-    if (oracle_kept(rules, node) == 1) {
+    n = oracle_kept(rules, node);
+
+    if (n > 2) {
+        result->pseudonyms++;
+        oracle_pseudonym(node, (uint8_t) n, result);
+        return;
+    }
+
+    if (n == 1) {
         oracle_put(result, node->from, node->to);
         return;
     }

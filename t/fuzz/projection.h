@@ -9,6 +9,8 @@
 #include "oracle.h"
 #include "project.h"
 
+#include <plum_pseudonym.h>
+
 #include <jansson.h>
 
 
@@ -157,12 +159,56 @@ projection_result(oracle_rules_t *rules, const tree_t *t, const uint8_t *out,
     expected.listed = oracle_events(rules, t);
     oracle_filter(rules, &t->nodes[0], &expected);
 
+    check(result->pseudonyms == expected.pseudonyms, "other pseudonyms");
     check(result->length == expected.len
           && memcmp(out, expected.out, expected.len) == 0, "other bytes");
     check(result->dropped == expected.dropped, "dropped another number");
     check(result->listed == expected.listed, "listed otherwise");
 
     free(expected.out);
+}
+
+
+/* the key of each secret is its digit */
+
+static inline void
+projection_pseudonyms(const plum_scratch_t *scratch,
+    const oracle_rules_t *rules, const tree_t *t, const uint8_t *out,
+    const plum_projection_t *result)
+{
+    size_t              len;
+    uint8_t            *replaced;
+    unsigned            i;
+    oracle_result_t     expected;
+    static plum_key_t  *keys[10];
+
+    if (result->pseudonyms == 0) {
+        return;
+    }
+
+    for (i = 0; i < 10 && keys[9] == NULL; i++) {
+        keys[i] = plum_key_create(PLUM_ALGORITHM_SHA256,
+                                  (const uint8_t *) &"0123456789"[i], 1);
+        check(keys[i] != NULL, "memory");
+    }
+
+    memset(&expected, 0, sizeof(oracle_result_t));
+
+    expected.replace = 1;
+    expected.out = malloc((size_t) (t->end - t->text) * 24);
+    replaced = malloc(plum_pseudonyms_room(result));
+    check(expected.out != NULL && replaced != NULL, "memory");
+
+    oracle_filter(rules, &t->nodes[0], &expected);
+
+    len = plum_pseudonyms_write(scratch, result, keys, out, replaced);
+
+    check(len == expected.len && len <= plum_pseudonyms_room(result)
+          && memcmp(replaced, expected.out, len) == 0,
+          "other bytes with pseudonyms");
+
+    free(expected.out);
+    free(replaced);
 }
 
 
@@ -189,6 +235,7 @@ projection_check(const plum_plan_t *plan, plum_scratch_t *scratch,
 
     if (valid) {
         projection_result(rules, &t, out, &result);
+        projection_pseudonyms(scratch, rules, &t, out, &result);
         projection_probes(rules, &t, probes, plum_plan_slots(plan), copy);
     }
 

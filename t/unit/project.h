@@ -1,7 +1,8 @@
 /*
  * Plans from one line, for the projector's tests: items apart by a space,
  * "path" a rule, "path@event,event" one for events, "=path" the event type,
- * "!" an event type that the caller knows, "?path" a probe.
+ * "!" an event type that the caller knows, "?path" a probe, "|Npath" and
+ * "|Npath@event,event" a pseudonym by secret N.
  */
 
 #ifndef _PROJECT_H_INCLUDED_
@@ -21,6 +22,7 @@ static inline int
 project_add(plum_plan_t *plan, const char *item, size_t len,
     plum_error_t *err)
 {
+    int          secret;
     size_t       n, size;
     unsigned     slot;
     const char  *at, *comma;
@@ -41,11 +43,19 @@ project_add(plum_plan_t *plan, const char *item, size_t len,
                               : plum_plan_probe(plan, &path, &slot, err);
     }
 
+    secret = -1;
+
+    if (*item == '|' && len > 1 && item[1] >= '0' && item[1] <= '9') {
+        secret = item[1] - '0';
+        path.data += 2;
+        path.len -= 2;
+    }
+
     n = 0;
     at = memchr(item, '@', len);
 
     if (at != NULL) {
-        path.len = (size_t) (at - item);
+        path.len = (size_t) (at - (const char *) path.data);
 
         for (at++; at <= item + len; at = comma + 1) {
             size = (size_t) (item + len - at);
@@ -61,7 +71,10 @@ project_add(plum_plan_t *plan, const char *item, size_t len,
         }
     }
 
-    return plum_plan_allow(plan, &path, events, n, err);
+    return (secret < 0)
+           ? plum_plan_allow(plan, &path, events, n, err)
+           : plum_plan_pseudonym(plan, &path, events, n, (unsigned) secret,
+                                 err);
 }
 
 

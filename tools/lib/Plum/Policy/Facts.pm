@@ -26,7 +26,7 @@ use Exporter qw(import);
 
 use Plum::Policy ();
 use Plum::Policy::Order qw(looser);
-use Plum::Policy::Paths qw(leaves leaves_to);
+use Plum::Policy::Paths qw(leaves leaves_to pseudonyms);
 
 our @EXPORT_OK = qw(rows compare findings credential where_to ms);
 
@@ -226,9 +226,16 @@ my @ROWS = (
             }
             return @found;
         }},
+    {id => 'pseudonyms', of => 'gate', say => 'what leaves as a pseudonym',
+        get => sub { pseudonyms($_[0]{list}) }, at => sub { $_[0]{allow}{at} },
+        order => 'more'},
     {id => 'gets', of => 'consumer', say => 'what it gets',
         get => sub { leaves_to($_[1], $_[0]) }, at => sub { $_[0]{at} },
         order => 'paths'},
+    {id => 'gets_pseudonyms', of => 'consumer',
+        say => 'what it gets as a pseudonym',
+        get => sub { pseudonyms($_[0]{own}) }, at => sub { $_[0]{at} },
+        order => 'more'},
 
     # --- how often
 

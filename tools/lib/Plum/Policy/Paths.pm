@@ -8,7 +8,7 @@ use warnings;
 
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(leaves leaves_to escapes spelt OTHER);
+our @EXPORT_OK = qw(leaves leaves_to pseudonyms escapes spelt OTHER);
 
 # any event, or any of a type that no "for=" names
 
@@ -51,12 +51,24 @@ sub leaves_to {
 }
 
 
+# what leaves as a pseudonym: path, secret and event types of each
+
+sub pseudonyms {
+    my ($list) = @_;
+
+    return [map { my @types = @{$_->{for}};
+        "$_->{path} by secret $_->{secret}" . (@types ? " for @types" : '')
+    } @{$list ? $list->{pseudonyms} : []}];
+}
+
+
 # types that a list names, and the rest
 
 sub events {
     my ($list) = @_;
 
-    my %seen = map { $_ => 1 } OTHER, map { @{$_->{for}} } @{$list->{allow}};
+    my %seen = map { $_ => 1 } OTHER, map { @{$_->{for}} }
+        @{$list->{allow}}, @{$list->{pseudonyms}};
     return sort keys %seen;
 }
 
@@ -64,7 +76,8 @@ sub events {
 sub listed {
     my ($list, $event) = @_;
 
-    my @named = map { @{$_->{for}} } @{$list->{allow}};
+    my @named = map { @{$_->{for}} } @{$list->{allow}},
+        @{$list->{pseudonyms}};
     return 1 if !@named;
     return grep { type_covers($_, $event) } @named;
 }

@@ -10,7 +10,7 @@ use Exporter qw(import);
 
 use Plum::Policy ();
 use Plum::Policy::Facts qw(credential where_to ms);
-use Plum::Policy::Paths qw(leaves leaves_to spelt OTHER);
+use Plum::Policy::Paths qw(leaves leaves_to pseudonyms spelt OTHER);
 
 our @EXPORT_OK = qw(report changes);
 
@@ -185,6 +185,7 @@ sub leaving {
     push @lines, ["event type in $list->{event_type}{from} "
         . "$list->{event_type}{name}", $list->{at}] if $list->{event_type};
     push @lines, paths(leaves($gate));
+    push @lines, map { ["as a pseudonym: $_"] } @{pseudonyms($list)};
     push @lines, ["other types: $list->{unlisted}", $list->{at}]
         if grep { @{$_->{for}} } @{$list->{allow}};
     push @lines, map { ["read as $_->{variable}: $_->{path}", $_->{at}] }
@@ -261,6 +262,8 @@ sub consumer {
         : "  $one->{name}, published, kept "
         . ($one->{keep} ? ms($one->{keep}) : 'for ever'), $one->{at}]);
     push @lines, ['    gets ' . $_->[0]] for paths(leaves_to($gate, $one));
+    push @lines, map { ["    as a pseudonym: $_"] }
+        @{pseudonyms($one->{own})};
     push @lines, ['    by ' . Plum::Policy::place($deliver) . ' to '
         . where_to($deliver->{target}), $deliver->{location_at}],
         ['    signed by ' . ($deliver->{sign} // 'nobody'),
