@@ -190,7 +190,9 @@ sub breaker {
         state => 'breaker') });
     is_deeply($m->by('plum_consumer_state', 'state', %SICK), {breaker => 1},
         'the breaker is open');
-    metrics_when(sub { $_[0]->value('plum_queue_waiting', %SICK) });
+    $m = metrics_when(sub { $_[0]->value('plum_queue_waiting', %SICK)
+        && $_[0]->value('plum_deliveries_total', %OF, outcome => 'delivered')
+            == $accepted });
     is($m->value('plum_deliveries_total', %OF, outcome => 'delivered'),
         $accepted, 'counts have survived the reload');
     is(join(' ', grep { /breaker|failing/ } findings()), 'breaker failing',
