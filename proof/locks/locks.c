@@ -48,6 +48,7 @@ static ngx_uint_t    skip;
 
 
 static locks_zone_t *locks_consumer(u_char *addr);
+static void locks_protect(locks_zone_t *zone, int protection);
 
 
 __attribute__((constructor)) static void
