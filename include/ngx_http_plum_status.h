@@ -84,6 +84,8 @@ typedef struct {
     ngx_int_t                          (*collect)(
                                              ngx_http_plum_status_t *status,
                                              ngx_http_plum_family_t *family);
+    size_t                               which;      /* of those that collect
+                                                        can make: see below */
 } ngx_http_plum_metric_t;
 
 
@@ -111,34 +113,38 @@ ngx_int_t ngx_http_plum_status_histogram(ngx_http_plum_status_t *status,
     ngx_uint_t cell, const ngx_plum_metrics_histogram_t *histogram);
 
 
-/* collectors of gates, and of what is configured */
+/*
+ * Collectors of gates, and of what is configured.  gates: which is one of
+ * ngx_http_plum_gate_row_e.
+ */
+
+typedef enum {
+    NGX_HTTP_PLUM_ROW_EVENTS = 0,
+    NGX_HTTP_PLUM_ROW_REFUSED,
+    NGX_HTTP_PLUM_ROW_DEDUPE,
+    NGX_HTTP_PLUM_ROW_FORWARDS,
+    NGX_HTTP_PLUM_ROW_BYTES,
+    NGX_HTTP_PLUM_ROW_STRIPPED,
+    NGX_HTTP_PLUM_ROW_LAST
+} ngx_http_plum_gate_row_e;
 
 ngx_int_t ngx_http_plum_status_build(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family);
 ngx_int_t ngx_http_plum_status_loaded(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_events(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_refused(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_dedupe(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_forwards(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_bytes(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_stripped(ngx_http_plum_status_t *status,
+ngx_int_t ngx_http_plum_status_gates(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family);
 ngx_int_t ngx_http_plum_status_secrets(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_last(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family);
 ngx_int_t ngx_http_plum_status_gate(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family);
 ngx_int_t ngx_http_plum_status_upstream(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family);
 
-/* collectors of stores, queues and consumers */
+/*
+ * Collectors of stores.  store_usage: which is the offset of a member of
+ * ngx_plum_store_usage_t.
+ */
 
 ngx_int_t ngx_http_plum_status_store_up(
     ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
@@ -146,19 +152,15 @@ ngx_int_t ngx_http_plum_status_store_operations(
     ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
 ngx_int_t ngx_http_plum_status_store_seconds(
     ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_store_records(
+ngx_int_t ngx_http_plum_status_store_usage(
     ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_store_bytes(
-    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_store_evictions(
-    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_queue_waiting(
-    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_queue_in_flight(
-    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_queue_dead(
-    ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
-ngx_int_t ngx_http_plum_status_queue_oldest(
+
+/*
+ * Collectors of queues and consumers.  queue: which is the cell of a figure
+ * that one worker reads from Redis.
+ */
+
+ngx_int_t ngx_http_plum_status_queue(
     ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);
 ngx_int_t ngx_http_plum_status_deliveries(
     ngx_http_plum_status_t *status, ngx_http_plum_family_t *family);

@@ -7,32 +7,24 @@
 #include <ngx_http_plum_status.h>
 
 
-/* the samples of a gate in one family: n values of a label, or one without */
+/*
+ * The samples of a gate in one family: n values of a label, or one without.
+ * They are the sums of n cells, or what value says.
+ */
 
 typedef struct {
     const char       *label;
     const ngx_str_t  *values;
     ngx_uint_t        n;
+    ngx_uint_t        cell;
     uint64_t        (*value)(const ngx_plum_metrics_set_t *set, ngx_uint_t k);
     ngx_uint_t        sparse;        /* a value of zero is none */
 } ngx_http_plum_gate_row_t;
 
 
-static ngx_int_t ngx_http_plum_status_gates(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family, const ngx_http_plum_gate_row_t *row);
 static ngx_http_plum_sample_t *ngx_http_plum_status_gate_sample(
     ngx_http_plum_family_t *family, const ngx_http_plum_measured_t *measured,
     uint64_t value);
-static uint64_t ngx_http_plum_status_reason(
-    const ngx_plum_metrics_set_t *set, ngx_uint_t k);
-static uint64_t ngx_http_plum_status_result(
-    const ngx_plum_metrics_set_t *set, ngx_uint_t k);
-static uint64_t ngx_http_plum_status_outcome(
-    const ngx_plum_metrics_set_t *set, ngx_uint_t k);
-static uint64_t ngx_http_plum_status_direction(
-    const ngx_plum_metrics_set_t *set, ngx_uint_t k);
-static uint64_t ngx_http_plum_status_members(
-    const ngx_plum_metrics_set_t *set, ngx_uint_t k);
 static uint64_t ngx_http_plum_status_time(
     const ngx_plum_metrics_set_t *set, ngx_uint_t k);
 static ngx_int_t ngx_http_plum_status_times(ngx_http_plum_status_t *status,
@@ -54,38 +46,29 @@ static const ngx_str_t  ngx_http_plum_status_directions[] = {
 };
 
 
-static const ngx_http_plum_gate_row_t  ngx_http_plum_status_events_row = {
-    "verdict", ngx_http_plum_measure_verdicts, NGX_HTTP_PLUM_MEASURE_VERDICTS,
-    ngx_http_plum_status_verdict, 0
-};
+/* by ngx_http_plum_gate_row_e */
 
-static const ngx_http_plum_gate_row_t  ngx_http_plum_status_refused_row = {
-    "reason", ngx_http_plum_status_reasons, PLUM_REASON_MAX - 1,
-    ngx_http_plum_status_reason, 0
-};
+static const ngx_http_plum_gate_row_t  ngx_http_plum_gate_rows[] = {
 
-static const ngx_http_plum_gate_row_t  ngx_http_plum_status_dedupe_row = {
-    "result", ngx_http_plum_measure_dedupes, NGX_HTTP_PLUM_MEASURE_DEDUPES,
-    ngx_http_plum_status_result, 0
-};
+    { "verdict", ngx_http_plum_measure_verdicts,
+      NGX_HTTP_PLUM_MEASURE_VERDICTS, 0, ngx_http_plum_status_verdict, 0 },
 
-static const ngx_http_plum_gate_row_t  ngx_http_plum_status_forwards_row = {
-    "outcome", ngx_http_plum_measure_outcomes, NGX_HTTP_PLUM_MEASURE_OUTCOMES,
-    ngx_http_plum_status_outcome, 0
-};
+    { "reason", ngx_http_plum_status_reasons, PLUM_REASON_MAX - 1,
+      NGX_HTTP_PLUM_CELL_REASON + PLUM_REASON_NONE + 1, NULL, 0 },
 
-static const ngx_http_plum_gate_row_t  ngx_http_plum_status_bytes_row = {
-    "direction", ngx_http_plum_status_directions, 2,
-    ngx_http_plum_status_direction, 0
-};
+    { "result", ngx_http_plum_measure_dedupes, NGX_HTTP_PLUM_MEASURE_DEDUPES,
+      NGX_HTTP_PLUM_CELL_DEDUPE, NULL, 0 },
 
-static const ngx_http_plum_gate_row_t  ngx_http_plum_status_stripped_row = {
-    NULL, NULL, 1, ngx_http_plum_status_members, 0
-};
+    { "outcome", ngx_http_plum_measure_outcomes,
+      NGX_HTTP_PLUM_MEASURE_OUTCOMES, NGX_HTTP_PLUM_CELL_FORWARD, NULL, 0 },
 
-static const ngx_http_plum_gate_row_t  ngx_http_plum_status_last_row = {
-    "verdict", ngx_http_plum_measure_verdicts, NGX_HTTP_PLUM_MEASURE_VERDICTS,
-    ngx_http_plum_status_time, 1
+    { "direction", ngx_http_plum_status_directions, 2,
+      NGX_HTTP_PLUM_CELL_IN, NULL, 0 },
+
+    { NULL, NULL, 1, NGX_HTTP_PLUM_CELL_STRIPPED, NULL, 0 },
+
+    { "verdict", ngx_http_plum_measure_verdicts,
+      NGX_HTTP_PLUM_MEASURE_VERDICTS, 0, ngx_http_plum_status_time, 1 }
 };
 
 
@@ -119,80 +102,19 @@ ngx_http_plum_status_loaded(ngx_http_plum_status_t *status,
 }
 
 
-ngx_int_t
-ngx_http_plum_status_events(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_gates(status, family,
-                                      &ngx_http_plum_status_events_row);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_refused(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_gates(status, family,
-                                      &ngx_http_plum_status_refused_row);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_dedupe(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_gates(status, family,
-                                      &ngx_http_plum_status_dedupe_row);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_forwards(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_gates(status, family,
-                                      &ngx_http_plum_status_forwards_row);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_bytes(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_gates(status, family,
-                                      &ngx_http_plum_status_bytes_row);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_stripped(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_gates(status, family,
-                                      &ngx_http_plum_status_stripped_row);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_last(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_gates(status, family,
-                                      &ngx_http_plum_status_last_row);
-}
-
-
 /* zeros are there from the start: a rate needs a value before the first one */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_plum_status_gates(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family, const ngx_http_plum_gate_row_t *row)
+    ngx_http_plum_family_t *family)
 {
-    uint64_t                    value;
-    ngx_uint_t                  i, k;
-    ngx_http_plum_sample_t     *sample;
-    ngx_http_plum_measured_t  **measured;
+    uint64_t                          value;
+    ngx_uint_t                        i, k;
+    ngx_http_plum_sample_t           *sample;
+    ngx_http_plum_measured_t        **measured;
+    const ngx_http_plum_gate_row_t   *row;
 
+    row = &ngx_http_plum_gate_rows[family->metric->which];
     measured = status->pmcf->measured.elts;
 
     for (i = 0; i < status->pmcf->measured.nelts; i++) {
@@ -202,7 +124,9 @@ ngx_http_plum_status_gates(ngx_http_plum_status_t *status,
         }
 
         for (k = 0; k < row->n; k++) {
-            value = row->value(measured[i]->set, k);
+            value = row->value
+                    ? row->value(measured[i]->set, k)
+                    : ngx_plum_metrics_sum(measured[i]->set, row->cell + k);
 
             if (value == 0 && row->sparse) {
                 continue;
@@ -258,43 +182,6 @@ ngx_http_plum_status_verdict(const ngx_plum_metrics_set_t *set, ngx_uint_t k)
     }
 
     return sum;
-}
-
-
-static uint64_t
-ngx_http_plum_status_reason(const ngx_plum_metrics_set_t *set, ngx_uint_t k)
-{
-    return ngx_plum_metrics_sum(set, NGX_HTTP_PLUM_CELL_REASON
-                                     + PLUM_REASON_NONE + 1 + k);
-}
-
-
-static uint64_t
-ngx_http_plum_status_result(const ngx_plum_metrics_set_t *set, ngx_uint_t k)
-{
-    return ngx_plum_metrics_sum(set, NGX_HTTP_PLUM_CELL_DEDUPE + k);
-}
-
-
-static uint64_t
-ngx_http_plum_status_outcome(const ngx_plum_metrics_set_t *set, ngx_uint_t k)
-{
-    return ngx_plum_metrics_sum(set, NGX_HTTP_PLUM_CELL_FORWARD + k);
-}
-
-
-static uint64_t
-ngx_http_plum_status_direction(const ngx_plum_metrics_set_t *set,
-    ngx_uint_t k)
-{
-    return ngx_plum_metrics_sum(set, NGX_HTTP_PLUM_CELL_IN + k);
-}
-
-
-static uint64_t
-ngx_http_plum_status_members(const ngx_plum_metrics_set_t *set, ngx_uint_t k)
-{
-    return ngx_plum_metrics_sum(set, NGX_HTTP_PLUM_CELL_STRIPPED + k);
 }
 
 

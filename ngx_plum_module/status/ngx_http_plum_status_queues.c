@@ -80,42 +80,12 @@ ngx_http_plum_status_taker(const ngx_http_plum_main_conf_t *pmcf,
 
 
 ngx_int_t
-ngx_http_plum_status_queue_waiting(ngx_http_plum_status_t *status,
+ngx_http_plum_status_queue(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family)
 {
     return ngx_http_plum_status_consumers(status, family,
                                           ngx_http_plum_status_read,
-                                          NGX_PLUM_QUEUE_WAITING);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_queue_in_flight(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_consumers(status, family,
-                                          ngx_http_plum_status_read,
-                                          NGX_PLUM_QUEUE_IN_FLIGHT);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_queue_dead(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_consumers(status, family,
-                                          ngx_http_plum_status_read,
-                                          NGX_PLUM_QUEUE_DEAD);
-}
-
-
-ngx_int_t
-ngx_http_plum_status_queue_oldest(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_consumers(status, family,
-                                          ngx_http_plum_status_read,
-                                          NGX_PLUM_QUEUE_OLDEST);
+                                          family->metric->which);
 }
 
 

@@ -10,8 +10,6 @@
 static ngx_http_plum_sample_t *ngx_http_plum_status_store_sample(
     ngx_http_plum_family_t *family, const ngx_plum_store_t *store,
     uint64_t value);
-static ngx_int_t ngx_http_plum_status_usage(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family, size_t offset);
 
 
 static const ngx_str_t  ngx_http_plum_status_operations[] = {
@@ -149,35 +147,8 @@ ngx_http_plum_status_store_seconds(ngx_http_plum_status_t *status,
 
 
 ngx_int_t
-ngx_http_plum_status_store_records(ngx_http_plum_status_t *status,
+ngx_http_plum_status_store_usage(ngx_http_plum_status_t *status,
     ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_usage(status, family,
-                                offsetof(ngx_plum_store_usage_t, records));
-}
-
-
-ngx_int_t
-ngx_http_plum_status_store_bytes(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_usage(status, family,
-                                offsetof(ngx_plum_store_usage_t, bytes));
-}
-
-
-ngx_int_t
-ngx_http_plum_status_store_evictions(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family)
-{
-    return ngx_http_plum_status_usage(status, family,
-                                offsetof(ngx_plum_store_usage_t, evictions));
-}
-
-
-static ngx_int_t
-ngx_http_plum_status_usage(ngx_http_plum_status_t *status,
-    ngx_http_plum_family_t *family, size_t offset)
 {
     uint64_t                 *value;
     ngx_uint_t                i;
@@ -194,7 +165,7 @@ ngx_http_plum_status_usage(ngx_http_plum_status_t *status,
 
         store[i]->usage(store[i], &usage);
 
-        value = (uint64_t *) ((char *) &usage + offset);
+        value = (uint64_t *) ((char *) &usage + family->metric->which);
 
         if (ngx_http_plum_status_store_sample(family, store[i], *value)
             == NULL)
