@@ -92,6 +92,14 @@ struct ngx_plum_queue_redis_s {
 void ngx_plum_queue_number(plum_str_t *word, u_char *text, int64_t n);
 
 /*
+ * Starts a timer of the queue in worker 0, unless it runs or the worker is to
+ * exit.  ev->data is a connection whose data is redis.
+ */
+
+void ngx_plum_queue_timer(ngx_plum_queue_redis_t *redis, ngx_event_t *ev,
+    ngx_event_handler_pt handler, ngx_msec_t delay);
+
+/*
  * The kind of a queue, for store->queue: called when the store is complete.
  * NGX_CONF_OK or NGX_CONF_ERROR (logged).
  */
@@ -115,21 +123,16 @@ void ngx_plum_queue_dead(ngx_plum_queue_t *queue, ngx_plum_entry_t *entry,
     ngx_plum_dead_t *dead);
 
 /*
- * settle: gives up what could not be written.  keep: once the queue can be
- * reached, in the worker that does it; stops.
+ * settle: gives up what could not be written.  keep: whenever the queue can be
+ * reached, starts the housekeeping, which is done by worker 0.
  */
 
 void ngx_plum_queue_settle_exit(ngx_plum_queue_redis_t *redis);
 void ngx_plum_queue_keep_start(ngx_plum_queue_redis_t *redis);
-void ngx_plum_queue_keep_stop(ngx_plum_queue_redis_t *redis);
 
-/*
- * watch: once the queue can be reached, in the worker that does it, and only
- * where something is counted; stops.
- */
+/* watch: likewise, and only where something is counted */
 
 void ngx_plum_queue_watch_start(ngx_plum_queue_redis_t *redis);
-void ngx_plum_queue_watch_stop(ngx_plum_queue_redis_t *redis);
 
 /*
  * A judge of replies to the scripts: of an error that speaks of the keys, not

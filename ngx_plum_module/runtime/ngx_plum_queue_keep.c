@@ -58,34 +58,8 @@ static void ngx_plum_queue_trimmed(ngx_plum_redis_call_t *call,
 void
 ngx_plum_queue_keep_start(ngx_plum_queue_redis_t *redis)
 {
-    ngx_event_t  *ev;
-
-    ev = &redis->keep;
-
-    if (ngx_worker != 0 || ev->timer_set || ngx_exiting) {
-        return;
-    }
-
-    if (ev->handler == NULL) {
-        redis->fake.fd = (ngx_socket_t) -1;
-        redis->fake.data = redis;
-
-        ev->handler = ngx_plum_queue_keep_handler;
-        ev->data = &redis->fake;
-        ev->log = ngx_plum_redis_log(redis->takes);
-        ev->cancelable = 1;
-    }
-
-    ngx_add_timer(ev, NGX_PLUM_QUEUE_FIRST);
-}
-
-
-void
-ngx_plum_queue_keep_stop(ngx_plum_queue_redis_t *redis)
-{
-    if (redis->keep.timer_set) {
-        ngx_del_timer(&redis->keep);
-    }
+    ngx_plum_queue_timer(redis, &redis->keep, ngx_plum_queue_keep_handler,
+                         NGX_PLUM_QUEUE_FIRST);
 }
 
 

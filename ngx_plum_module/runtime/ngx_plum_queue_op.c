@@ -36,3 +36,23 @@ ngx_plum_queue_judge_error(ngx_plum_redis_call_t *call,
 
     return NGX_OK;
 }
+
+
+void
+ngx_plum_queue_timer(ngx_plum_queue_redis_t *redis, ngx_event_t *ev,
+    ngx_event_handler_pt handler, ngx_msec_t delay)
+{
+    if (ngx_worker != 0 || ev->timer_set || ngx_exiting) {
+        return;
+    }
+
+    redis->fake.fd = (ngx_socket_t) -1;
+    redis->fake.data = redis;
+
+    ev->handler = handler;
+    ev->data = &redis->fake;
+    ev->log = ngx_plum_redis_log(redis->takes);
+    ev->cancelable = 1;
+
+    ngx_add_timer(ev, delay);
+}

@@ -207,8 +207,14 @@ ngx_plum_queue_closed(void *data)
 {
     ngx_plum_queue_redis_t *redis = data;
 
-    ngx_plum_queue_keep_stop(redis);
-    ngx_plum_queue_watch_stop(redis);
+    if (redis->keep.timer_set) {
+        ngx_del_timer(&redis->keep);
+    }
+
+    if (redis->watch.timer_set) {
+        ngx_del_timer(&redis->watch);
+    }
+
     ngx_plum_queue_settle_exit(redis);
 }
 

@@ -41,14 +41,9 @@ static void ngx_plum_queue_watch_add(ngx_plum_queue_round_t *round,
 void
 ngx_plum_queue_watch_start(ngx_plum_queue_redis_t *redis)
 {
-    ngx_uint_t    i;
-    ngx_event_t  *ev;
+    ngx_uint_t  i;
 
-    ev = &redis->watch;
-
-    if (ngx_worker != 0 || redis->store->metrics == NULL || ev->timer_set
-        || ngx_exiting)
-    {
+    if (redis->store->metrics == NULL) {
         return;
     }
 
@@ -57,24 +52,7 @@ ngx_plum_queue_watch_start(ngx_plum_queue_redis_t *redis)
         redis->rounds[i].target = i;
     }
 
-    redis->fake.fd = (ngx_socket_t) -1;
-    redis->fake.data = redis;
-
-    ev->handler = ngx_plum_queue_watch_handler;
-    ev->data = &redis->fake;
-    ev->log = ngx_plum_redis_log(redis->takes);
-    ev->cancelable = 1;
-
-    ngx_add_timer(ev, 1);
-}
-
-
-void
-ngx_plum_queue_watch_stop(ngx_plum_queue_redis_t *redis)
-{
-    if (redis->watch.timer_set) {
-        ngx_del_timer(&redis->watch);
-    }
+    ngx_plum_queue_timer(redis, &redis->watch, ngx_plum_queue_watch_handler, 1);
 }
 
 
