@@ -18,7 +18,7 @@ use JSON::PP ();
 use List::Util qw(min sum);
 use Test::More;
 use Test::Plum;
-use Test::Plum::Process qw(poll_until run_command spawn);
+use Test::Plum::Process qw(memory poll_until run_command spawn);
 use Test::Plum::Redis;
 use Time::HiRes qw(time);
 
@@ -186,17 +186,6 @@ sub figures {
         $figure{'descriptors of the workers'},
         $figure{'redis memory'} / 1024;
     return \%figure;
-}
-
-
-# all but what is mapped from files and zones, bytes
-
-sub memory {
-    my ($pid) = @_;
-
-    open my $file, '<', "/proc/$pid/status" or die "$pid: $!\n";
-    my $text = do { local $/; <$file> };
-    return $text =~ /^RssAnon:\s+(\d+) kB/m ? $1 * 1024 : die "$pid: RssAnon\n";
 }
 
 

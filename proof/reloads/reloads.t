@@ -16,7 +16,7 @@ use IO::Socket::INET;
 use List::Util qw(sum);
 use Test::More;
 use Test::Plum;
-use Test::Plum::Process qw(poll_until spawn_sub end_process);
+use Test::Plum::Process qw(memory poll_until spawn_sub end_process);
 use Test::Plum::Redis;
 use Time::HiRes qw(sleep time);
 
@@ -170,17 +170,6 @@ sub figures {
     $figure{'memory of the workers'} = sum(map { memory($_) } $t->workers);
     $figure{'files of the workers'} = sum(map { files($_) } $t->workers);
     return %figure;
-}
-
-
-# all but what is mapped from files and zones, bytes
-
-sub memory {
-    my ($pid) = @_;
-
-    open my $file, '<', "/proc/$pid/status" or die "$pid: $!\n";
-    my $text = do { local $/; <$file> };
-    return $text =~ /^RssAnon:\s+(\d+) kB/m ? $1 * 1024 : die "$pid: RssAnon\n";
 }
 
 

@@ -11,7 +11,7 @@ use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(spawn spawn_sub reap end_process poll_until run_command
-    sockets unread);
+    sockets unread memory);
 
 # a host that is busy may need so many times as long as one that is not
 my $BUSY = 5;
@@ -165,6 +165,17 @@ END {
         my @left = grep { !defined reap($_) } keys %child;
         end_process($_) for @left;
     }
+}
+
+
+# memory of a process, in bytes: all but what is mapped from files and zones
+
+sub memory {
+    my ($pid) = @_;
+
+    open my $file, '<', "/proc/$pid/status" or die "$pid: $!\n";
+    my $text = do { local $/; <$file> };
+    return $text =~ /^RssAnon:\s+(\d+) kB/m ? $1 * 1024 : die "$pid: RssAnon\n";
 }
 
 1;
