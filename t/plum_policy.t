@@ -171,7 +171,7 @@ http {
             fastcgi_pass 127.0.0.1:9003;
         }
         location /variable { plum on; proxy_pass http://$arg_a; }
-        location /socket { uwsgi_pass unix:/tmp/a.sock; }
+        location /socket { uwsgi_pass unix:%%TESTDIR%%/a.sock; }
         location /grpc { grpc_pass 127.0.0.1:9005; }
         location /scgi { scgi_pass 127.0.0.1:9006; }
         location /memcached { set $memcached_key a; memcached_pass 127.0.0.1:9007; }
@@ -194,7 +194,7 @@ CONF
 
     my %target = ('/inherits' => ['proxy', '127.0.0.1:9001 127.0.0.1:9002'],
         '/own' => ['fastcgi', '127.0.0.1:9003'],
-        '/socket' => ['uwsgi', '/tmp/a.sock'],
+        '/socket' => ['uwsgi', $t->path('a.sock')],
         '/grpc' => ['grpc', '127.0.0.1:9005'],
         '/scgi' => ['scgi', '127.0.0.1:9006'],
         '/memcached' => ['memcached', '127.0.0.1:9007'],

@@ -34,12 +34,14 @@ http {
     plum_allowlist some { event_type type; allow id type;
         allow more.* items[].sku 'x."a.b".**' for=x,y.*; unlisted acknowledge; }
     plum_allowlist other { allow **; }
+    plum_allowlist hidden { allow id; pseudonym more.* secret=plum for=x;
+        event_type type; }
     plum_log_level notice;
     plum_body_budget 32m;
     plum_queue orders {
         store    there;
         accepted replicas=1;
-        deliver  billing /billing allow=other for=x,y.* max=9 full=drop;
+        deliver  billing /billing allow=hidden for=x,y.* max=9 full=drop;
         publish  stats keep=1h group=readers;
     }
 
@@ -60,7 +62,8 @@ http {
         plum_idempotency here retention=1d lease=9s in_flight=wait:2s
             success=2xx,404 in_doubt=hold answer=4k unavailable=forward;
 
-        location /here { plum on; proxy_pass http://127.0.0.1:1; }
+        location /status { plum_status; }
+        location /here { plum on name=here; proxy_pass http://127.0.0.1:1; }
         location /there { plum on; plum_mode observe; plum_ack 204;
             plum_idempotency there; proxy_pass http://127.0.0.1:1; }
         location /token { plum on; plum_ack off; plum_allow all;
