@@ -25,6 +25,7 @@ char *ngx_http_plum_conf_events(ngx_conf_t *cf, ngx_str_t *value,
  * list and to a plan that shows what is wrong with it.  rules() adds all rules
  * of a list to the plan of a gate or consumer, and rule_keys() finds its
  * secrets: the key of secret number n is list->keys[n].  Errors are logged.
+ * rule_review() warns of secrets that a sender of the gate has, too.
  */
 
 char *ngx_http_plum_conf_rule(ngx_conf_t *cf,
@@ -33,6 +34,8 @@ char *ngx_http_plum_conf_rules(ngx_conf_t *cf,
     ngx_http_plum_allowlist_t *list, plum_plan_t *plan);
 char *ngx_http_plum_conf_rule_keys(ngx_conf_t *cf,
     ngx_http_plum_main_conf_t *pmcf, ngx_http_plum_allowlist_t *list);
+void ngx_http_plum_conf_rule_review(ngx_conf_t *cf,
+    ngx_http_plum_loc_conf_t *plcf, ngx_http_plum_allowlist_t *list);
 
 /* the same for "for=" of another directive, checked; NULL if it is well */
 

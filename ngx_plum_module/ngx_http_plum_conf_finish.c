@@ -176,6 +176,8 @@ ngx_http_plum_finish_plan(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf)
 
     list = plcf->allowlist;
 
+    ngx_http_plum_conf_rule_review(cf, plcf, list);
+
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
         return NGX_CONF_ERROR;

@@ -218,6 +218,32 @@ ngx_http_plum_conf_rule_keys(ngx_conf_t *cf, ngx_http_plum_main_conf_t *pmcf,
 }
 
 
+void
+ngx_http_plum_conf_rule_review(ngx_conf_t *cf, ngx_http_plum_loc_conf_t *plcf,
+    ngx_http_plum_allowlist_t *list)
+{
+    ngx_uint_t                    i, k;
+    ngx_http_plum_signature_t   **signature;
+    ngx_http_plum_list_secret_t  *secret;
+
+    signature = plcf->signatures->elts;
+    secret = list->secrets;
+
+    for (i = 0; i < list->nsecrets; i++) {
+        for (k = 0; k < plcf->signatures->nelts; k++) {
+
+            if (ngx_http_plum_same(&signature[k]->secret, &secret[i].name)) {
+                ngx_http_plum_conf_warn(cf, &secret[i].where,
+                                        "secret \"%V\" makes pseudonyms, and "
+                                        "a sender has it, too, who can find "
+                                        "out whose they are: use another one",
+                                        &secret[i].name);
+            }
+        }
+    }
+}
+
+
 /* the first secret of the name makes pseudonyms */
 
 static char *

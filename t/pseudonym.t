@@ -197,7 +197,15 @@ sub refused {
         isnt($status, 0, "refused: $case->[0]");
         like($said, $case->[1], '... and why');
     }
-    my ($status, $said) = $t->test_config("$head\nplum_allowlist a "
-        . "{ pseudonym id secret=people; }$tail");
+    my $list = "\nplum_allowlist a { pseudonym id secret=people; }";
+    my ($status, $said) = $t->test_config("$head$list$tail");
     is($status, 0, 'a list of pseudonyms only') or diag($said);
+    like($said, qr/\[warn\].*"people" makes pseudonyms, and a sender has it/,
+        'the secret of the sender: a warning');
+
+    my $other = $list =~ s/secret=people/secret=partner/r;
+    ($status, $said) = $t->test_config("$head plum_secret partner "
+        . "%%TESTDIR%%/partner;$other$tail");
+    is($status, 0, 'another secret');
+    unlike($said, qr/makes pseudonyms/, '... no warning');
 }
