@@ -44,7 +44,10 @@ $t->gateway(
     allow => 'all_of_them',
     consumers => ['deliver billing /deliver/billing for=none;',
         'deliver crm /deliver/crm for=crm;'],
-    deliver => 'plum_deliver retry=10m; proxy_http_version 1.1; '
+    # its server answers before it has read the body: where that comes before
+    # all of it is sent, the attempt is none
+    deliver => 'plum_deliver retry=10ms,20ms,40ms,80ms; '
+        . 'proxy_http_version 1.1; '
         . 'proxy_set_header Connection "";',
     locations => {'/deliver/billing' => 'proxy_pass http://fast;'},
     http => 'upstream fast { server 127.0.0.1:%%PORT_fast%%; keepalive 32; }
