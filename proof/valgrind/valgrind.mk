@@ -5,9 +5,10 @@
 PACKAGES_valgrind = $(PACKAGES_core) valgrind
 
 VALGRIND       = $(PROOF)/valgrind
-VALGRIND_SUITE = $(addprefix t/,00_harness.t ack.t hangup.t idempotency.t \
-                 in_flight.t project.t redis.t redis_fake.t settle.t \
-                 signature.t smuggling.t tls.t variables.t)
+VALGRIND_SUITE = $(addprefix t/,00_harness.t ack.t deliver.t hangup.t \
+                 idempotency.t in_flight.t project.t pseudonym.t \
+                 queue_accept.t redis.t redis_fake.t settle.t \
+                 signature.t smuggling.t status_counts.t tls.t variables.t)
 
 .PHONY: test-valgrind
 
